@@ -1,0 +1,161 @@
+"""Read every setting once, from the environment, and refuse to start with a list of all that is wrong.
+
+One prefix, `QUARTERHOUR_`, and `__` between group and name: `QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS=broker:9092`.
+This is the only module that reads `os.environ`; everything else is handed a `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+PREFIX = "QUARTERHOUR_"
+SEPARATOR = "__"
+
+
+class SettingsError(Exception):
+    """The settings are unusable. `str()` lists every problem, one a line, with the way to mend it."""
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Group):
+    bootstrap_servers: str = Field("127.0.0.1:19092", description="Kafka brokers, host:port, comma separated.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field("PLAINTEXT", description="How to speak to the brokers.")
+    sasl_mechanism: str = Field("SCRAM-SHA-512", description="SASL mechanism, when the protocol is SASL_*.")
+    sasl_username: str = Field("", description="SASL user.")
+    sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
+    ssl_ca_location: str = Field("", description="File with the CA certificates; empty: the system's.")
+    raw_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="Partitions of each raw topic that `topics create` makes.")
+    batches_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="P: partitions of metering.batches.v1 and of the state topic. Changing it needs a new generation.")
+    facts_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="Partitions of each aggregate topic.")
+    replication_factor: Annotated[int, Field(ge=1, le=9)] = Field(1, description="Replicas of each topic that is created.")
+
+
+class ClickHouseSettings(_Group):
+    url: str = Field("http://127.0.0.1:18123", description="ClickHouse over HTTP(S).")
+    user: str = Field("default", description="ClickHouse user.")
+    password: SecretStr = Field(SecretStr(""), description="ClickHouse password.")
+    database: str = Field("usage", description="Database of the facts.")
+
+
+class PostgresSettings(_Group):
+    dsn: SecretStr = Field(SecretStr("postgresql://postgres@127.0.0.1:15432/quarterhour"), description="PostgreSQL connection string.")
+
+
+class RuleSettings(_Group):
+    lateness_ms: Annotated[int, Field(ge=0)] = Field(24 * 3_600_000, description="T4: how much older than its log time an event may be.")
+    out_of_orderness_ms: Annotated[int, Field(ge=0)] = Field(60_000, description="T2: how far the watermark stays behind the newest event.")
+
+
+class IngestSettings(_Group):
+    poll_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(150, description="How long one poll gathers events: larger messages for the processors against latency.")
+    poll_events_max: Annotated[int, Field(ge=1)] = Field(20_000, description="Most records of one poll.")
+    idle_after_s: Annotated[float, Field(gt=0)] = Field(30.0, description="T2: a partition read to its end for so long follows the ticks.")
+    tick_s: Annotated[float, Field(gt=0)] = Field(1.0, description="How often every batches partition gets a message, events or not.")
+    group_id: str = Field("quarterhour-ingest", description="Consumer group.")
+    session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
+
+
+class ProcessorSettings(_Group):
+    app_id: str = Field("quarterhour-processors", description="Faust application id: consumer group and prefix of the state topic.")
+    generation: Annotated[int, Field(ge=1, le=32_767)] = Field(1, description="Raise it with a rebuild from raw, a replay into live topics, or another number of partitions (T6).")
+    pages: Annotated[int, Field(ge=1, le=65_536)] = Field(4096, description="S: pages of state over all partitions; fixed for good.")
+    epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(2.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
+    epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one epoch.")
+    session_timeout_s: Annotated[float, Field(ge=6)] = Field(12.0, description="Kafka session timeout.")
+    instance: str = Field("", description="Static membership id; empty: dynamic.")
+
+
+class SinkSettings(_Group):
+    flush_ms: Annotated[int, Field(ge=10)] = Field(500, description="Longest age of rows before they are inserted.")
+    flush_rows: Annotated[int, Field(ge=1)] = Field(50_000, description="Most rows of one insert.")
+    group_id: str = Field("quarterhour-sink", description="Consumer group.")
+
+
+class QuerySettings(_Group):
+    host: str = Field("127.0.0.1", description="Address that the query service listens on.")
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(18080, description="Port of the query service.")
+
+
+class MetricsSettings(_Group):
+    host: str = Field("127.0.0.1", description="Address of /livez, /readyz and /metrics.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(0, description="Port of /livez, /readyz and /metrics; 0: none.")
+
+
+class Settings(_Group):
+    """Everything that a service can be told, in groups. Frozen: a running service does not change its mind."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    rules: RuleSettings = RuleSettings()
+    ingest: IngestSettings = IngestSettings()
+    processors: ProcessorSettings = ProcessorSettings()
+    sink: SinkSettings = SinkSettings()
+    query: QuerySettings = QuerySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. `environ` defaults to the real one.
+
+    Raises `SettingsError` with every unknown or wrong setting at once.
+    """
+    found: dict[str, object] = {}
+    for name, text in (os.environ if environ is None else environ).items():
+        if not name.startswith(PREFIX):
+            continue
+        group, separator, field = name[len(PREFIX) :].lower().partition(SEPARATOR)
+        if not separator:
+            found[group] = text
+        elif isinstance(inner := found.setdefault(group, {}), dict):
+            inner[field] = text
+    try:
+        return Settings.model_validate(found)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(error))) from None
+
+
+def setting_names() -> dict[str, str]:
+    """Every setting's environment variable with its description, for the documentation and `--help`."""
+    names: dict[str, str] = {}
+    for group, info in Settings.model_fields.items():
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, _Group):
+            for field, field_info in inner.model_fields.items():
+                names[f"{PREFIX}{group.upper()}{SEPARATOR}{field.upper()}"] = field_info.description or ""
+        else:
+            names[f"{PREFIX}{group.upper()}"] = info.description or ""
+    return names
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment variables that make another process read these settings (secrets included: for child processes only)."""
+    environment: dict[str, str] = {}
+    for group, value in settings:
+        if isinstance(value, _Group):
+            for field, inner in value:
+                text = inner.get_secret_value() if isinstance(inner, SecretStr) else str(inner)
+                environment[f"{PREFIX}{group.upper()}{SEPARATOR}{field.upper()}"] = text
+        else:
+            environment[f"{PREFIX}{group.upper()}"] = str(value)
+    return environment
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = ["The settings cannot be used:"]
+    for problem in error.errors():
+        name = PREFIX + SEPARATOR.join(str(part).upper() for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {name}: no such setting. `quarterhour settings` lists them.")
+        else:
+            lines.append(f"  {name}: {problem['msg']} (got {problem['input']!r}).")
+    return lines
