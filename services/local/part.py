@@ -1,0 +1,172 @@
+"""One part of the stack on this machine: how it is prepared, started, known to be ready, and stopped.
+
+Rule: a part is data; the supervisor, the tests and `python -m services.local.<part>` run the same data.
+Limit: parts are processes on this machine whose output goes to one log file each.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Say = Callable[[str], None]
+
+PROBE_EVERY_S = 0.1
+TAIL_LINES = 15
+
+
+class PartError(Exception):
+    """A part does not start. `str()` says which, why as far as it is known, its last log lines, and the way out."""
+
+
+def nothing_to_prepare(_say: Say) -> None:
+    """For parts that need no files of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str
+    argv: tuple[str, ...]
+    ready: Callable[[], bool]
+    """One probe, at most a few seconds; raises nothing."""
+    endpoint: str = ""
+    """For people: where it listens."""
+    ports: tuple[int, ...] = ()
+    """TCP ports on the loopback address that must be free before it starts."""
+    prepare: Callable[[Say], None] = nothing_to_prepare
+    """Blocking; makes what the first start needs. Raises `PartError`."""
+    environment: Mapping[str, str] | None = None
+    """None: this process's own."""
+    user: str | None = None
+    stop_signal: int = signal.SIGTERM
+    stop_s: float = 20.0
+    ready_s: float = 60.0
+    advice: Mapping[str, str] = field(default_factory=dict)
+    """Text in the log -> what to do."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A started part that this process owns."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def stop(self) -> None:
+        """Ask, wait, and kill at last. Harmless when it is gone already."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(self.part.stop_signal)
+        try:
+            self.process.wait(self.part.stop_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def kill(self) -> None:
+        """As a crash would: SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+
+def start(part: Part, log: Path, say: Say | None = None) -> Running:
+    """Prepare a part, start it and wait until it is ready.
+
+    Raises `PartError`; nothing is left running then.
+    """
+    part.prepare(say or tell)
+    for port in part.ports:
+        require_free(port, part.name)
+    running = Running(part, launch(part, log), log)
+    deadline = time.monotonic() + part.ready_s
+    while not part.ready():
+        if running.process.poll() is not None:
+            raise PartError(explain(part, log, f"ended with exit code {running.process.returncode} before it was ready"))
+        if time.monotonic() > deadline:
+            running.stop()
+            raise PartError(explain(part, log, f"was not ready after {part.ready_s:.0f} s"))
+        time.sleep(PROBE_EVERY_S)
+    return running
+
+
+def launch(part: Part, log: Path) -> subprocess.Popen[bytes]:
+    """Start the process in a session of its own (a Ctrl-C in the terminal must not reach it before its turn), its output appended to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            part.argv,
+            env=part.environment,
+            user=part.user,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def explain(part: Part, log: Path, why: str) -> str:
+    """What happened, the last lines of the log, and what to do about it when the log holds a known text."""
+    tail = last_lines(log)
+    lines = [f"{part.name} {why}. The end of {log}:", *(f"  | {line}" for line in tail)]
+    lines += [advice for text, advice in part.advice.items() if any(text in line for line in tail)]
+    return "\n".join(lines)
+
+
+def last_lines(log: Path, count: int = TAIL_LINES) -> list[str]:
+    """The last lines of a log file, of its last 64 KiB."""
+    if not log.exists():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 65_536))
+        return file.read().decode(errors="replace").splitlines()[-count:]
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens on this loopback port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def require_free(port: int, wanted_by: str) -> None:
+    """Raises `PartError` with the port, who holds it if that can be seen, and the way out."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PartError(
+                f"Port {port}, which {wanted_by} needs, cannot be used ({error.strerror}){_owner(port)}. Stop that process, or choose other ports: --port-base."
+            ) from None
+
+
+def _owner(port: int) -> str:
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f": it is held by process {connection.pid} ({process.name()})"
+    except psutil.Error:
+        # Who it is helps, but other people's processes may not be looked at.
+        return ""
+    return ""
+
+
+def tell(line: str) -> None:
+    """Progress for people."""
+    print(line, file=sys.stderr, flush=True)
