@@ -67,7 +67,9 @@ class ProcessorSettings(_Group):
     generation: Annotated[int, Field(ge=1, le=32_767)] = Field(1, description="Raise it with a rebuild from raw, a replay into live topics, or another number of partitions (T6).")
     pages: Annotated[int, Field(ge=1, le=65_536)] = Field(4096, description="S: pages of state over all partitions; fixed for good.")
     epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(2.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
-    epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one epoch.")
+    epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one partition's epoch.")
+    epoch_bytes_max: Annotated[int, Field(ge=1)] = Field(67_108_864, description="Most bytes of messages of one partition's epoch.")
+    unacked_messages_max: Annotated[int, Field(ge=1)] = Field(1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits.")
     session_timeout_s: Annotated[float, Field(ge=6)] = Field(12.0, description="Kafka session timeout.")
     instance: str = Field("", description="Static membership id; empty: dynamic.")
 
@@ -104,13 +106,13 @@ class Settings(_Group):
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this process. `environ` defaults to the real one.
+def read_settings(environ: Mapping[str, str] | None = None, *, beneath: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. `environ` defaults to the real one; `beneath` are variables that it overrides (those of a running local stack).
 
     Raises `SettingsError` with every unknown or wrong setting at once.
     """
     found: dict[str, object] = {}
-    for name, text in (os.environ if environ is None else environ).items():
+    for name, text in {**(beneath or {}), **(os.environ if environ is None else environ)}.items():
         if not name.startswith(PREFIX):
             continue
         group, separator, field = name[len(PREFIX) :].lower().partition(SEPARATOR)
@@ -148,6 +150,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
         else:
             environment[f"{PREFIX}{group.upper()}"] = str(value)
     return environment
+
+
+def environment_for_children(settings: Settings) -> dict[str, str]:
+    """The whole environment for a child process: this one's, with our settings replaced by `settings`."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, **environment_of(settings)}
 
 
 def _explain(error: ValidationError) -> list[str]:

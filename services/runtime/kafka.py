@@ -1,0 +1,229 @@
+"""Kafka for our own clients: connection settings, and the topics with the settings they need.
+
+Rule: topics are made beforehand, from one list; a service that finds one missing or wrong ends with its name and the way out.
+Limit: confluent-kafka only (the processors' engine brings its own client); configurations of topics that others made are changed only by `create_topics`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package exports these without saying so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from services.events import topics
+from services.runtime.errors import ServiceError, Unavailable
+from services.runtime.settings import KafkaSettings, Settings
+
+Say = Callable[[str], None]
+
+TIMEOUT_S: Final = 15.0
+
+RAW_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""Larger than any event may be (E1), so that an event that is too large lands, and is refused and counted by ingest instead of vanishing at its sender."""
+BATCH_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+STATE_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_OPEN: Final = str(2**63 - 1)
+
+_SYSLOG_LEVELS: Final = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3}
+
+
+class TopicsError(ServiceError):
+    """Topics are missing or have the wrong shape. `str()` names each, and the way out."""
+
+    exit_code = Unavailable.exit_code
+
+
+def client_config(kafka: KafkaSettings, log_level: str = "WARNING") -> dict[str, Any]:
+    """What every confluent-kafka client starts from. librdkafka's own lines go to the logger `kafka.client` (served by `poll`), never to stderr."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "security.protocol": kafka.security_protocol,
+        "logger": logging.getLogger("kafka.client"),
+        "log_level": _SYSLOG_LEVELS[log_level],
+        # A broker that restarts is back within seconds; the default of 10 s would add to it.
+        "reconnect.backoff.max.ms": 2_000,
+    }
+    if kafka.security_protocol.startswith("SASL"):
+        config["sasl.mechanism"] = kafka.sasl_mechanism
+        config["sasl.username"] = kafka.sasl_username
+        config["sasl.password"] = kafka.sasl_password.get_secret_value()
+    if kafka.ssl_ca_location:
+        config["ssl.ca.location"] = kafka.ssl_ca_location
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+    partitions_setting: str = ""
+    """The setting that must agree with the number of partitions; empty: any number will do."""
+
+
+def state_topic(settings: Settings) -> str:
+    """The changelog topic of the processors' state table, named as Faust names it."""
+    return f"{settings.processors.app_id}-state-changelog"
+
+
+def topic_specs(settings: Settings) -> list[TopicSpec]:
+    """Every topic of the product, as it should be."""
+    kafka = settings.kafka
+    specs = [TopicSpec(name, kafka.raw_partitions, _RAW) for name in topics.RAW_TOPICS]
+    specs.append(TopicSpec(topics.BATCHES, kafka.batches_partitions, _BATCHES, "QUARTERHOUR_KAFKA__BATCHES_PARTITIONS"))
+    specs.append(TopicSpec(state_topic(settings), kafka.batches_partitions, _STATE, "QUARTERHOUR_KAFKA__BATCHES_PARTITIONS"))
+    specs.extend(TopicSpec(name, kafka.facts_partitions, _FACTS, "QUARTERHOUR_KAFKA__FACTS_PARTITIONS") for name in topics.FACT_TOPICS)
+    return specs
+
+
+_RAW: Final = {
+    "cleanup.policy": "delete",
+    # History is written with its own log times: deleting by time would delete it at once (DESIGN §2).
+    "retention.ms": "-1",
+    # A segment is rolled when log times span more than this: years of history would make thousands of tiny ones.
+    "segment.ms": str(3650 * _DAY_MS),
+    "max.message.bytes": str(RAW_MESSAGE_BYTES_MAX),
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.before.max.ms": _OPEN,
+    "message.timestamp.after.max.ms": _OPEN,
+}
+_BATCHES: Final = {
+    # Without holes (no compaction, no transactions): a processor takes a missing offset for a lost message (DESIGN §2).
+    "cleanup.policy": "delete",
+    "retention.ms": str(7 * _DAY_MS),
+    "max.message.bytes": str(BATCH_MESSAGE_BYTES_MAX),
+    # Retention counts from when it was written, whatever a producer says.
+    "message.timestamp.type": "LogAppendTime",
+}
+_STATE: Final = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": str(STATE_MESSAGE_BYTES_MAX),
+    # A record that a paused worker appended late must not erase the newer one below it before recovery could choose (DESIGN §2, guard 3).
+    "min.compaction.lag.ms": str(_HOUR_MS),
+    "message.timestamp.type": "LogAppendTime",
+    # Only closed segments are compacted: small ones keep a recovery short.
+    "segment.bytes": str(64 * 1024 * 1024),
+    "segment.ms": str(_HOUR_MS),
+    "min.cleanable.dirty.ratio": "0.2",
+}
+_FACTS: Final = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(_HOUR_MS)}
+
+
+def create_topics(settings: Settings, say: Say) -> None:
+    """Make what is missing and set the configurations that differ; what is right is left alone, so it may run at any time.
+
+    Raises `Unavailable` without a broker, `TopicsError` when an existing topic has another number of partitions than the settings say.
+    """
+    admin = _admin(settings.kafka)
+    found = _partition_counts(admin, settings.kafka)
+    specs = topic_specs(settings)
+    missing = [spec for spec in specs if spec.name not in found]
+    _create(admin, missing, settings.kafka, say)
+    _configure(admin, [spec for spec in specs if spec.name in found], say)
+    say(f"topics: {len(missing)} created, {len(specs) - len(missing)} were there")
+    _require([problem for spec in specs if spec.name in found for problem in _shape_problems(spec, found)])
+
+
+def verify_topics(settings: Settings) -> None:
+    """Raises `TopicsError` naming each topic that is missing or has the wrong number of partitions, and how to mend it; `Unavailable` without a broker."""
+    found = _partition_counts(_admin(settings.kafka), settings.kafka)
+    _require([problem for spec in topic_specs(settings) for problem in _shape_problems(spec, found)])
+
+
+def configuration_differences(settings: Settings) -> list[str]:
+    """One line for each configuration of an existing topic that is not as it should be."""
+    admin = _admin(settings.kafka)
+    found = _partition_counts(admin, settings.kafka)
+    specs = [spec for spec in topic_specs(settings) if spec.name in found]
+    return [f"{spec.name}: {key} is {now}, should be {spec.config[key]}" for spec, key, now in _differences(admin, specs)]
+
+
+def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
+    """Topic -> number of partitions, of all topics of the cluster. Raises `Unavailable`."""
+    return _partition_counts(_admin(kafka), kafka)
+
+
+def _admin(kafka: KafkaSettings) -> AdminClient:
+    return AdminClient(client_config(kafka, "ERROR"))
+
+
+def _partition_counts(admin: AdminClient, kafka: KafkaSettings) -> dict[str, int]:
+    try:
+        listed = admin.list_topics(timeout=TIMEOUT_S).topics
+    except KafkaException as error:
+        raise Unavailable(
+            f"No Kafka broker answered at {kafka.bootstrap_servers} within {TIMEOUT_S:.0f} s ({error.args[0].str()}). "
+            f"Start the local stack with `quarterhour up`, or set QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS (and the protocol) to your brokers."
+        ) from error
+    return {name: len(topic.partitions) for name, topic in listed.items()}
+
+
+def _create(admin: AdminClient, specs: list[TopicSpec], kafka: KafkaSettings, say: Say) -> None:
+    if not specs:
+        return
+    replicas = kafka.replication_factor
+    in_sync = {"min.insync.replicas": "2"} if replicas >= 3 else {}
+    new = [NewTopic(spec.name, spec.partitions, replicas, config={**spec.config, **in_sync}) for spec in specs]
+    for name, future in admin.create_topics(new, operation_timeout=TIMEOUT_S).items():
+        try:
+            future.result()
+            say(f"topic {name}: created")
+        except KafkaException as error:
+            # Two `up` at once: the other one made it.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise TopicsError(
+                    f"Topic {name} could not be created: {error.args[0].str()}. Create it by hand with the configuration of `quarterhour topics list`."
+                ) from error
+
+
+def _configure(admin: AdminClient, specs: list[TopicSpec], say: Say) -> None:
+    changes: dict[str, ConfigResource] = {}
+    for spec, key, now in _differences(admin, specs):
+        resource = changes.setdefault(spec.name, ConfigResource(ResourceType.TOPIC, spec.name))
+        resource.add_incremental_config(ConfigEntry(key, spec.config[key], incremental_operation=AlterConfigOpType.SET))
+        say(f"topic {spec.name}: {key} {now} -> {spec.config[key]}")
+    if changes:
+        for future in admin.incremental_alter_configs(list(changes.values())).values():
+            future.result()
+
+
+def _differences(admin: AdminClient, specs: list[TopicSpec]) -> Iterator[tuple[TopicSpec, str, str]]:
+    by_name = {spec.name: spec for spec in specs}
+    if not by_name:
+        return
+    asked = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in by_name])
+    for resource, future in asked.items():
+        spec, entries = by_name[resource.name], future.result()
+        for key, value in spec.config.items():
+            if entries[key].value != value:
+                yield spec, key, entries[key].value
+
+
+def _shape_problems(spec: TopicSpec, found: Mapping[str, int]) -> Iterator[str]:
+    count = found.get(spec.name)
+    if count is None:
+        yield f"{spec.name} is missing: run `quarterhour topics create`."
+    elif spec.partitions_setting and count != spec.partitions:
+        yield (
+            f"{spec.name} has {count} partitions, the settings say {spec.partitions}: set {spec.partitions_setting}={count}"
+            f"{', or rebuild into new topics with a new generation' if spec.name == topics.BATCHES else ''}."
+        )
+
+
+def _require(problems: list[str]) -> None:
+    if problems:
+        raise TopicsError("\n".join(["Kafka's topics are not as they should be:", *(f"  {problem}" for problem in problems)]))
