@@ -1,7 +1,7 @@
 """From the bytes of a record to an `Event`, or to the `Refusal` that says why it is none (SPEC §3, schemas/README E1-E8).
 
 The fast way: typed decoding that reads only the fields that matter. It may accept (and refuse by time) on its own; for everything else it hands
-over to `explain.decode_slow`, the readable twin, so that there is one judge of what is wrong. A test compares both over thousands of mutations.
+over to `decode_slow`, the readable twin, so that there is one judge of what is wrong. A test compares both over thousands of mutations.
 
 What `msgspec` does not check in the fields it skips is checked here: UTF-8, and depth (its own limit depends on the call stack).
 """
@@ -14,13 +14,10 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from services.events import explain
 from services.events.event import Event, Kind, Refusal
-from services.events.strict_json import DEPTH_MAX, is_too_deep
+from services.events.explain import AHEAD_MS_MAX, EVENT_BYTES_MAX, LATENESS_MS, decode_slow, out_of_time
+from services.events.strict_json import is_too_deep
 from services.events.times import parse_ms
-
-LATENESS_MS: Final = explain.LATENESS_MS
-EVENT_BYTES_MAX: Final = explain.EVENT_BYTES_MAX
 
 _ShortId = Annotated[str, Meta(min_length=1, max_length=128)]
 _LongId = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -221,22 +218,17 @@ _typed: Final[Callable[[bytes], _AnyRecord]] = msgspec.json.Decoder(_AnyRecord).
 
 def decode(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS) -> Event | Refusal:
     """An event, or the first reason (in E4's order) why the record is none. `log_time_ms` is the record's Kafka timestamp."""
-    event = _decode_fast(value) if value else None
-    if event is None:
-        return explain.decode_slow(value, log_time_ms, lateness_ms)
-    if -lateness_ms <= event.time_ms - log_time_ms <= explain.AHEAD_MS_MAX or event.kind == Kind.LOG_CLOSED:
-        return event
-    return explain.out_of_time(event.time_ms, log_time_ms, lateness_ms, event.workspace_id) or event
-
-
-def _decode_fast(value: bytes) -> Event | None:
-    """The event, whatever its log time, if the value is one beyond doubt."""
-    if len(value) > EVENT_BYTES_MAX or (value.count(b"{") + value.count(b"[") > DEPTH_MAX and is_too_deep(value.decode(errors="replace"))):
-        return None
+    if not value or len(value) > EVENT_BYTES_MAX or is_too_deep(value):
+        return decode_slow(value, log_time_ms, lateness_ms)
     try:
         if not value.isascii():
             value.decode()
         record = _typed(value)
-        return record.event(parse_ms(record.time))
+        event = record.event(parse_ms(record.time))
     except (msgspec.MsgspecError, ValueError):
-        return None
+        event = None
+    if event is None:
+        return decode_slow(value, log_time_ms, lateness_ms)
+    if -lateness_ms <= event.time_ms - log_time_ms <= AHEAD_MS_MAX or event.kind == Kind.LOG_CLOSED:
+        return event
+    return out_of_time(event.time_ms, log_time_ms, lateness_ms, event.workspace_id) or event

@@ -12,9 +12,9 @@ from typing import Final, NoReturn
 
 DEPTH_MAX: Final = 64
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[][{}]")
-_STEP: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STEPS: Final = bytes.maketrans(b"{[}]", b"\x01\x01\xff\xff")
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{[}]"))
 _SOUND_ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])|[^u])")
 
 
@@ -27,7 +27,7 @@ def parse(value: bytes) -> object:
         text = value.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from None
-    if is_too_deep(text):
+    if is_too_deep(value):
         raise ValueError(f"nested more than {DEPTH_MAX} deep")
     try:
         parsed: object = json.loads(text, parse_constant=_refuse_constant, parse_int=float)
@@ -38,12 +38,12 @@ def parse(value: bytes) -> object:
     return parsed
 
 
-def is_too_deep(text: str) -> bool:
-    """Whether objects and arrays nest more than 64 deep; exact for what is JSON at all. Counting is enough for almost every text."""
-    if text.count("{") + text.count("[") <= DEPTH_MAX:
+def is_too_deep(value: bytes) -> bool:
+    """Whether objects and arrays nest more than 64 deep; exact for what is JSON at all. Counting is enough for almost every value."""
+    if value.count(b"{") + value.count(b"[") <= DEPTH_MAX:
         return False
-    brackets = _BRACKET.findall(_STRING.sub("", text))
-    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > DEPTH_MAX
+    steps = memoryview(_STRING.sub(b"", value).translate(_STEPS, _NO_BRACKETS)).cast("b")
+    return max(accumulate(steps), default=0) > DEPTH_MAX
 
 
 def _refuse_constant(name: str) -> NoReturn:
