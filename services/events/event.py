@@ -42,8 +42,11 @@ FIRST_ALERT: Final = Kind.ALERT_DELIVERED
 FIRST_AGENT: Final = Kind.LOGGED_IN
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """One accepted event. Texts that an event of its kind does not have are empty; `time_ms` is UTC since 1970."""
+class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One accepted event. Texts that an event of its kind does not have are empty; `time_ms` is UTC since 1970.
+
+    The order of the fields is part of the batches format: append, never reorder.
+    """
 
     kind: Kind
     time_ms: int

@@ -1,10 +1,10 @@
-"""The wall clock: the one place that reads it. Everything else is handed an instant, or a function that gives one (T1: no rule reads a clock)."""
+"""The wall clock, read in one place. No rule of billing reads it (SPEC T1): only ticks, log times of history, logs and the edges of commands do."""
 
 from __future__ import annotations
 
 import time
 
 
-def now_ms() -> int:
-    """UTC milliseconds since 1970."""
+def wall_ms() -> int:
+    """Now, in whole milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000

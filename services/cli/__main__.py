@@ -1,0 +1,5 @@
+"""`python -m services.cli` is `quarterhour`."""
+
+from services.cli import main
+
+main()

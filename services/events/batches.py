@@ -1,0 +1,83 @@
+"""The batches format: what ingest tells the processors, one message at a time (DESIGN §2). Versioned; msgpack.
+
+A message to a batches partition says for every raw partition it covers the half-open range [start, stop) of raw offsets: every event in it that belongs to
+that batches partition is inside, or there are none. So a reader that holds one number for each raw partition can tell a repeated event from a lost one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from services.events.event import Event
+
+BATCHES_VERSION: Final = 1
+
+
+class BatchFormatError(ValueError):
+    """These bytes are no batches message of a version that this release reads."""
+
+
+class Range(msgspec.Struct, array_like=True, gc=False):
+    """What a message covers of one raw partition."""
+
+    topic: int
+    """Index in `topics.RAW_TOPICS`."""
+    partition: int
+    start: int
+    stop: int
+    """[start, stop): raw offsets. Equal: nothing new, only `idle`."""
+    begins: bool
+    """`start` is where the raw log itself begins: there is no predecessor to miss."""
+    newest_ms: int | None
+    """Greatest event time in the range; None: no event was accepted in it."""
+    log_ms: int | None
+    """Log time of the last record in the range; None: it is empty."""
+    closed_ms: int | None
+    """E8: the greatest `log.closed` in the range."""
+    idle: bool
+    """T2: the raw partition has been read to its end for `idle_after`."""
+
+
+class PageEvents(msgspec.Struct, array_like=True, gc=False):
+    """The events of one page, in the order in which ingest read them. Three columns of equal length."""
+
+    page: int
+    ranges: list[int]
+    """Index into `Batch.ranges` of the range that holds the event."""
+    offsets: list[int]
+    """Raw offset."""
+    events: list[Event]
+
+
+class Batch(msgspec.Struct, array_like=True, gc=False):
+    """One message of `metering.batches.v1`."""
+
+    version: int
+    tick_ms: int
+    """T1: the wall clock at ingest, or the newest log time when that is more than 72 h behind it."""
+    layout: list[int]
+    """Partitions of each raw topic: whose progress the watermark waits for."""
+    ranges: list[Range]
+    pages: list[PageEvents]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Batch)
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The message's bytes."""
+    return _encoder.encode(batch)
+
+
+def decode_batch(value: bytes) -> Batch:
+    """The message, or `BatchFormatError`."""
+    try:
+        batch = _decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise BatchFormatError(f"not a batches message: {error}") from None
+    if batch.version != BATCHES_VERSION:
+        raise BatchFormatError(f"batches version {batch.version}; this release reads {BATCHES_VERSION}")
+    return batch
