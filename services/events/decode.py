@@ -24,7 +24,7 @@ _LongId = Annotated[str, Meta(min_length=1, max_length=256)]
 _OptionalId = Annotated[str, Meta(max_length=256)] | None
 _Source = Annotated[str, Meta(min_length=1, max_length=512)]
 
-_STARTED: Final = {"user": Kind.STARTED_BY_USER, "bot": Kind.STARTED_BY_BOT, None: Kind.STARTED_BY_USER}
+_STARTED: Final = {"user": Kind.STARTED_BY_USER, "bot": Kind.STARTED_BY_BOT}
 _MESSAGE: Final = {"user": Kind.MESSAGE_BY_USER, "bot": Kind.MESSAGE_BY_BOT, "agent": Kind.MESSAGE_BY_AGENT}
 _ENDED: Final = {"user": Kind.ENDED_BY_USER, "bot": Kind.ENDED_BY_BOT, "agent": Kind.ENDED_BY_AGENT, "idle": Kind.ENDED_IDLE}
 
@@ -41,7 +41,7 @@ class _User(_Channel, kw_only=True, gc=False):
 
 
 class _StartedData(_User, kw_only=True, gc=False):
-    initiator: Literal["user", "bot"] | None = None
+    initiator: Literal["user", "bot"] = "user"
 
 
 class _MessageData(_User, kw_only=True, gc=False):
@@ -64,8 +64,8 @@ class _AlertData(_User, kw_only=True, gc=False):
 class _LoginData(Struct, gc=False):
     workspace_id: _ShortId
     agent_id: _ShortId
-    app_id: _ShortId | None = None
-    app_ids: Annotated[tuple[_ShortId, ...], Meta(max_length=256)] | None = None
+    app_id: _ShortId = ""
+    app_ids: Annotated[tuple[_ShortId, ...], Meta(max_length=256)] = ()
 
 
 class _AssignmentData(Struct, gc=False):
@@ -171,8 +171,8 @@ class _Login(_Event, kw_only=True, gc=False):
 
     def event(self, time_ms: int) -> Event | None:
         data = self.data
-        app_ids = data.app_ids or (data.app_id and (data.app_id,))
-        if not app_ids:
+        app_ids = data.app_ids or (data.app_id,)
+        if not app_ids[0]:
             return None
         return Event(self.kind, time_ms, data.workspace_id, "", self.subject, self.source, self.id, agent_id=data.agent_id, app_ids=app_ids)
 

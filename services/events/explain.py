@@ -63,9 +63,9 @@ def out_of_time(time_ms: int, log_time_ms: int, lateness_ms: int, workspace_id: 
     """E4, T4: why an event of this time is refused at this log time, if it is. Both limits themselves are still accepted."""
     ahead_ms = time_ms - log_time_ms
     if ahead_ms > AHEAD_MS_MAX:
-        return Refusal("future", "time", f"{format_ms(time_ms)} is {ahead_ms} ms ahead of the log time; at most {AHEAD_MS_MAX} are accepted", workspace_id)
+        return Refusal("future", "", f"time: {format_ms(time_ms)} is {ahead_ms} ms ahead of the log time; at most {AHEAD_MS_MAX} are accepted", workspace_id)
     if -ahead_ms > lateness_ms:
-        return Refusal("too_late", "time", f"{format_ms(time_ms)} is {-ahead_ms} ms behind the log time; at most {lateness_ms} are accepted", workspace_id)
+        return Refusal("too_late", "", f"time: {format_ms(time_ms)} is {-ahead_ms} ms behind the log time; at most {lateness_ms} are accepted", workspace_id)
     return None
 
 
@@ -76,7 +76,7 @@ def _judge(fields: dict[str, Any], log_time_ms: int, lateness_ms: int) -> Event 
         return Refusal("invalid_event", "type", _problem("type", "type" in fields, type_, "a string is needed"), workspace_id)
     model = EVENT_MODELS.get(type_)
     if model is None:
-        return Refusal("unknown_type", "type", f"type: {_excerpt(type_)} is no type of event", workspace_id)
+        return Refusal("unknown_type", "", f"type: {_excerpt(type_)} is no type of event", workspace_id)
     try:
         record = model.model_validate(fields)
     except ValidationError as error:
@@ -102,9 +102,7 @@ def _event_of(record: Record) -> Event:
 
 def _who(said: dict[str, Any]) -> str:
     """Who began, wrote or ended; empty in events that do not say."""
-    if "initiator" in said:
-        return said["initiator"] or "user"
-    return said.get("sender") or said.get("reason") or ""
+    return said.get("initiator") or said.get("sender") or said.get("reason") or ""
 
 
 def _readable_workspace(fields: dict[str, Any]) -> str:

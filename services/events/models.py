@@ -1,7 +1,7 @@
 """The published contract of the events in (SPEC §3, schemas/README E1-E8): CloudEvents 1.0, JSON structured mode.
 
 One model for each type: the readable twin of `services.events.decode`, the source of the JSON Schemas, and the judge of what is refused.
-The order of the fields is the order in which they are checked (E4). Unknown fields are ignored; null in an optional field is as if it were absent.
+The order of the fields is the order in which they are checked (E4). Unknown fields are ignored; null is accepted where E1 says so, and nowhere else.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class UserData(ChannelData):
 class StartedData(UserData):
     """Of `conversation.started`."""
 
-    initiator: Literal["user", "bot"] | None = Field("user", description="Who began. Only what the user begins is a sign of the user (SPEC §4); null or absent: the user.")
+    initiator: Literal["user", "bot"] = Field("user", description="Who began. Only what the user begins is a sign of the user (SPEC §4).")
 
 
 class MessageData(UserData):
@@ -107,16 +107,20 @@ class AlertData(UserData):
 class LoginData(Data):
     """Of `agent.logged_in` and `agent.logged_out`: `app_ids` or, where it is absent or empty, `app_id` (E6)."""
 
-    app_id: ShortId | None = Field(None, description="The app served, where only one is; `app_ids` wins over it (S1).")
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["app_id"]}, {"required": ["app_ids"], "properties": {"app_ids": {"minItems": 1}}}]},
+    )
+
+    app_id: ShortId = Field(default_factory=str, description="The app served, where only one is; `app_ids` wins over it (S1).")
     agent_id: ShortId = Field(description="The agent.")
-    app_ids: Annotated[list[ShortId], Field(max_length=256)] | None = Field(
-        None, validate_default=True, description="The apps served. A repeated one counts once. Empty, null or absent: `app_id` is required (E6)."
+    app_ids: Annotated[list[ShortId], Field(max_length=256)] = Field(
+        default_factory=list, validate_default=True, description="The apps served. A repeated one counts once. Empty or absent: `app_id` is required (E6)."
     )
 
     @field_validator("app_ids")
     @classmethod
-    def _need_an_app(cls, app_ids: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        if not app_ids and info.data.get("app_id") is None:
+    def _need_an_app(cls, app_ids: list[str], info: ValidationInfo) -> list[str]:
+        if not app_ids and not info.data.get("app_id"):
             raise ValueError("needs at least one app, or app_id (E6)")
         return app_ids
 
