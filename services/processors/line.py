@@ -1,0 +1,219 @@
+"""One batches partition at work: its fold, and the order in which an epoch becomes durable (DESIGN §2, E1-E4).
+
+Rules: there is no `await` between applying a message and putting it on the epoch's list; an epoch ends by age, messages, bytes or hurry,
+and never waits for more messages. A crash between any two effects replays messages that give the same ids, revisions and contents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from services.events.outgoing import OutFact
+from services.processors.exits import Exit, Fatal
+from services.processors.fold import Fold
+from services.processors.state import page_key, position_key
+
+
+class Message(NamedTuple):
+    """A batches message, and what the engine needs to acknowledge it."""
+
+    partition: int
+    offset: int
+    value: bytes
+    handle: object
+
+
+class Receipt:
+    """Counts the facts of one epoch that are sent and acknowledged."""
+
+    __slots__ = ("acknowledged", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.acknowledged = 0
+
+
+class Facts(Protocol):
+    """Where facts go. A fact that cannot be delivered raises, here or from `settle`."""
+
+    def send(self, facts: Sequence[OutFact], receipt: Receipt) -> None: ...
+
+    async def settle(self, receipt: Receipt) -> None:
+        """Return when every fact of `receipt` is acknowledged by the brokers."""
+
+    def backlog(self) -> int:
+        """Facts that are sent and not yet acknowledged."""
+
+
+WriteState = Callable[[int, Sequence[tuple[bytes, bytes]]], Awaitable[None]]
+"""(partition, records) → returns when the brokers have acknowledged all of them; raises when one is refused."""
+
+Acknowledge = Callable[[Message], None]
+"""The message's offset may be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLimits:
+    """When an epoch ends, whichever comes first."""
+
+    age_s: float
+    messages: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a line does to the world, in the order of E1-E4; `check_pause` comes before each."""
+
+    facts: Facts
+    write_state: WriteState
+    acknowledge: Acknowledge
+    check_pause: Callable[[], None]
+    encoding_turn: asyncio.Lock
+    """One partition encodes its pages at a time, so that the event loop breathes in between."""
+
+
+@dataclass(slots=True)
+class Epoch:
+    """What is applied and not yet durable."""
+
+    messages: list[Message] = field(default_factory=list)
+    receipt: Receipt = field(default_factory=Receipt)
+    size_bytes: int = 0
+    opened_at_s: float = 0.0
+    applied: int = 0
+
+
+class Line:
+    """The work on one partition, from the first message after an assignment to the revocation."""
+
+    def __init__(self, partition: int, fold: Fold, limits: EpochLimits, effects: Effects) -> None:
+        self.partition = partition
+        self.unacknowledged = 0
+        self.facts_sent = 0
+        self.epochs_done = 0
+        self._fold = fold
+        self._limits = limits
+        self._effects = effects
+        self._durable_to = fold.next_offset()
+        self._expected: int | None = None
+        self._epoch = Epoch()
+        self._begun = asyncio.Event()
+        self._due = asyncio.Event()
+        self._hurried = False
+
+    def begin(self, committed: int | None, beginning: int) -> int:
+        """Where reading begins. Raises `Fatal` when the state and the offsets contradict each other."""
+        first = max(committed or 0, beginning)
+        durable_to = self._durable_to
+        if durable_to is None and committed:
+            raise Fatal(
+                Exit.STATE,
+                f"Partition {self.partition}: offset {committed} is committed, but the state topic holds no position. "
+                "The state is lost: rebuild it from the log (a new generation), or restore the topic.",
+            )
+        if durable_to is not None and durable_to < first:
+            raise Fatal(
+                Exit.STATE,
+                f"Partition {self.partition}: the state expects offset {durable_to}, but reading would begin at {first} "
+                f"(committed {committed}, the topic begins at {beginning}). Messages would be missing: rebuild the state from the log.",
+            )
+        self._expected = first
+        return first
+
+    def take(self, message: Message) -> None:
+        """Apply a message and put it on the epoch's list. Raises `Fatal` on a hole."""
+        if message.offset != self._expected:
+            raise Fatal(
+                Exit.RESTART,
+                f"Partition {self.partition}: offset {self._expected} was expected, {message.offset} came. "
+                "Messages are missing; nothing after them is acknowledged. Starting again reads them.",
+            )
+        self._expected = message.offset + 1
+        epoch = self._epoch
+        if self._durable_to is None or message.offset >= self._durable_to:
+            facts = self._fold.apply(message.value, message.offset)
+            epoch.applied += 1
+        else:
+            facts = []
+        epoch.messages.append(message)
+        self.unacknowledged += 1
+        if facts:
+            self._effects.check_pause()
+            self._effects.facts.send(facts, epoch.receipt)
+            self.facts_sent += len(facts)
+        self._measure(epoch, len(message.value))
+
+    def hurry(self, *, for_good: bool) -> None:
+        """End the open epoch now; `for_good`: every later one as well (revocation, shutdown)."""
+        self._hurried = self._hurried or for_good
+        if self._hurried or self._epoch.messages:
+            self._due.set()
+
+    async def run(self) -> None:
+        """Make epoch after epoch durable, until cancelled."""
+        while True:
+            await self._wait_until_due()
+            await self._end_epoch()
+
+    def status(self) -> dict[str, object]:
+        """Progress of this partition, for people."""
+        return {
+            "partition": self.partition,
+            "next_offset": self._expected,
+            "unacknowledged": self.unacknowledged,
+            "facts_sent": self.facts_sent,
+            "epochs": self.epochs_done,
+            **self._fold.status(),
+        }
+
+    def _measure(self, epoch: Epoch, size_bytes: int) -> None:
+        epoch.size_bytes += size_bytes
+        if len(epoch.messages) == 1:
+            epoch.opened_at_s = monotonic()
+            self._begun.set()
+        if len(epoch.messages) >= self._limits.messages or epoch.size_bytes >= self._limits.size_bytes or self._hurried:
+            self._due.set()
+
+    async def _wait_until_due(self) -> None:
+        await self._begun.wait()
+        left_s = self._epoch.opened_at_s + self._limits.age_s - monotonic()
+        if left_s > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), left_s)
+
+    async def _end_epoch(self) -> None:
+        async with self._effects.encoding_turn:
+            epoch, pages, position = self._close_epoch()
+            await asyncio.sleep(0)
+        effects = self._effects
+        # E1: every fact of the epoch is acknowledged before any state that contains it is sent.
+        await effects.facts.settle(epoch.receipt)
+        if position is not None:
+            # E2: each page carries its version, so that a replay after a crash here does not apply a message to it twice.
+            effects.check_pause()
+            await effects.write_state(self.partition, pages)
+            # E3: the position lists the pages' versions, so it comes after all of them.
+            effects.check_pause()
+            await effects.write_state(self.partition, [position])
+        # E4: only what is durable may be committed, in order.
+        effects.check_pause()
+        for message in epoch.messages:
+            effects.acknowledge(message)
+        self.unacknowledged -= len(epoch.messages)
+        self.epochs_done += 1
+
+    def _close_epoch(self) -> tuple[Epoch, list[tuple[bytes, bytes]], tuple[bytes, bytes] | None]:
+        """The epoch and a snapshot of exactly its state; the next epoch is open. No await: nothing may be applied in between."""
+        epoch, self._epoch = self._epoch, Epoch()
+        self._begun.clear()
+        self._due.clear()
+        if not epoch.applied:
+            return epoch, [], None
+        pages = [(page_key(self.partition, page), record) for page, record in self._fold.take_dirty()]
+        return epoch, pages, (position_key(self.partition), self._fold.position())

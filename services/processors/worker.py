@@ -1,0 +1,92 @@
+"""The worker's part that no engine knows: which partitions are at work, how much may be in flight, when all of it is durable.
+
+Limit: unacknowledged messages over all partitions are bounded by `unacked_messages_max`, facts in flight by `_FACTS_MAX`; who would go
+past them waits, and the open epochs end at once, so waiting never depends on further messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from time import monotonic
+from typing import Final
+
+from services.processors.exits import Exit, Fatal, guard
+from services.processors.fold import Fold, MakeFold
+from services.processors.line import Effects, EpochLimits, Line, Message
+from services.processors.state import Stored, stored_by_partition
+
+_FACTS_MAX: Final = 50_000
+_ROOM_PAUSE_S: Final = 0.005
+
+
+class Worker:
+    """The lines of the partitions that this process owns now."""
+
+    def __init__(self, make_fold: MakeFold, limits: EpochLimits, unacked_messages_max: int, effects: Effects) -> None:
+        self.messages_taken = 0
+        self.last_message_at_s: float | None = None
+        self._make_fold = make_fold
+        self._limits = limits
+        self._unacked_messages_max = unacked_messages_max
+        self._effects = effects
+        self._lines: dict[int, Line] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def restore(self, partitions: Iterable[int], records: Mapping[bytes, bytes]) -> None:
+        """Begin anew with these partitions, from the recovered records of the state topic."""
+        self.release()
+        stored = stored_by_partition(records)
+        for partition in sorted(partitions):
+            fold = self._restored_fold(partition, stored.get(partition, Stored(None, {})))
+            self._lines[partition] = Line(partition, fold, self._limits, self._effects)
+            await asyncio.sleep(0)
+        self._tasks = [guard(line.run()) for line in self._lines.values()]
+
+    def begin(self, offsets: Mapping[int, tuple[int | None, int]]) -> dict[int, int]:
+        """Partition → (committed, beginning) to partition → where reading begins. Raises `Fatal` when state and offsets contradict."""
+        return {partition: self._line(partition).begin(*found) for partition, found in offsets.items()}
+
+    async def take(self, message: Message) -> None:
+        """Wait for room, then apply."""
+        while self.unacknowledged() >= self._unacked_messages_max or self._effects.facts.backlog() >= _FACTS_MAX:
+            for line in self._lines.values():
+                line.hurry(for_good=False)
+            await asyncio.sleep(_ROOM_PAUSE_S)
+        self._line(message.partition).take(message)
+        self.messages_taken += 1
+        self.last_message_at_s = monotonic()
+
+    def hurry(self) -> None:
+        """Revocation or shutdown: what is applied, and what still comes, becomes durable at once."""
+        for line in self._lines.values():
+            line.hurry(for_good=True)
+
+    def unacknowledged(self) -> int:
+        """Messages applied and not yet durable."""
+        return sum(line.unacknowledged for line in self._lines.values())
+
+    def release(self) -> None:
+        """Forget all partitions. What was not durable is replayed by the next owner."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks = []
+        self._lines = {}
+
+    def status(self) -> list[dict[str, object]]:
+        """Progress of every partition, for people."""
+        return [line.status() for _, line in sorted(self._lines.items())]
+
+    def _restored_fold(self, partition: int, stored: Stored) -> Fold:
+        fold = self._make_fold(partition)
+        try:
+            fold.restore(stored.position, stored.pages)
+        except Exception as error:
+            raise Fatal(Exit.STATE, f"The state of partition {partition} cannot be used: {error} Rebuild it from the log.") from error
+        return fold
+
+    def _line(self, partition: int) -> Line:
+        line = self._lines.get(partition)
+        if line is None:
+            raise Fatal(Exit.RESTART, f"A message of partition {partition} came before its state was restored. Starting again is safe.")
+        return line

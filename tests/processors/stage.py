@@ -1,0 +1,170 @@
+"""Topics, processors as processes, and what they published, on a real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from services.events import topics
+from services.processors.state import state_topic
+from services.runtime.settings import KafkaSettings, ProcessorSettings, Settings, environment_of
+
+PARTITIONS = 4
+GROUP_SESSION_S = 6.0
+
+
+@dataclass
+class Process:
+    """A running worker."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def signal(self, number: int) -> None:
+        self.popen.send_signal(number)
+
+    def wait(self, timeout_s: float = 30.0) -> int:
+        return self.popen.wait(timeout_s)
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Stage:
+    """One consumer group on topics of its own making."""
+
+    servers: str
+    app_id: str
+    directory: Path
+    settings: Settings = field(init=False)
+    processes: list[Process] = field(default_factory=list)
+    _logs: list[IO[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(
+            kafka=KafkaSettings(bootstrap_servers=self.servers, batches_partitions=PARTITIONS),
+            processors=ProcessorSettings(app_id=self.app_id, epoch_s=0.3, epoch_messages_max=32, session_timeout_s=GROUP_SESSION_S),
+        )
+        self.admin = AdminClient({"bootstrap.servers": self.servers})
+        self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True, "linger.ms": 5})
+        self.sent: Counter[int] = Counter()
+        self._sent_messages = [0] * PARTITIONS
+
+    def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
+        wanted = [
+            NewTopic(topics.BATCHES, PARTITIONS, 1),
+            NewTopic(topics.SESSIONS, self.settings.kafka.facts_partitions, 1, config={"max.message.bytes": str(facts_bytes_max)}),
+            NewTopic(state_topic(self.app_id), PARTITIONS, 1, config={"cleanup.policy": "compact"}),
+        ]
+        self._delete([topic.topic for topic in wanted])
+        for future in self.admin.create_topics(wanted).values():
+            future.result(10)
+
+    def _delete(self, names: list[str]) -> None:
+        present = set(self.admin.list_topics(timeout=10).topics)
+        for future in self.admin.delete_topics([name for name in names if name in present]).values() if present & set(names) else ():
+            future.result(10)
+        while set(self.admin.list_topics(timeout=10).topics) & set(names):
+            time.sleep(0.05)
+
+    def send(self, messages: int, keys: int = 8, first: int = 0) -> None:
+        """`messages` to each partition, of `keys` keys each. Key n goes to partition n % PARTITIONS."""
+        for number in range(first, first + messages):
+            for partition in range(PARTITIONS):
+                found = [partition + PARTITIONS * ((number * 7 + step * 13) % 250) for step in range(keys)]
+                self.send_to(partition, found)
+        self._producer.flush(30)
+
+    def send_to(self, partition: int, keys: Sequence[int]) -> None:
+        self._producer.produce(topics.BATCHES, msgspec.msgpack.encode(keys), partition=partition)
+        self._producer.poll(0)
+        self.sent.update(keys)
+        self._sent_messages[partition] += 1
+
+    def start(self, instance: str = "", padding_bytes: int = 0, apply_s: float = 0.0, kill_after_s_max: float = 0.0, session_s: float | None = None) -> Process:
+        processors = self.settings.processors.model_copy(update={"instance": instance, **({"session_timeout_s": session_s} if session_s else {})})
+        environment = os.environ | environment_of(self.settings.model_copy(update={"processors": processors}))
+        log = self.directory / f"worker-{len(self.processes)}.log"
+        output = log.open("wb")
+        arguments = [sys.executable, "-m", "tests.processors.worker_process", str(padding_bytes), str(apply_s), str(kill_after_s_max)]
+        process = Process(subprocess.Popen(arguments, env=environment, stdout=output, stderr=subprocess.STDOUT), log)
+        self._logs.append(output)
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.popen.poll() is None:
+                process.popen.send_signal(signal.SIGCONT)
+                process.popen.kill()
+                process.wait()
+        for log in self._logs:
+            log.close()
+
+    def committed(self) -> list[int]:
+        """Committed offset of each batches partition; 0: none."""
+        request = [ConsumerGroupTopicPartitions(self.app_id, [TopicPartition(topics.BATCHES, p) for p in range(PARTITIONS)])]
+        found = self.admin.list_consumer_group_offsets(request)[self.app_id].result(10)
+        return [max(0, part.offset) for part in sorted(found.topic_partitions, key=lambda part: part.partition)]
+
+    def ends(self) -> list[int]:
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "ends"})
+        try:
+            return [consumer.get_watermark_offsets(TopicPartition(topics.BATCHES, p), timeout=10)[1] for p in range(PARTITIONS)]
+        finally:
+            consumer.close()
+
+    def wait_until_done(self, timeout_s: float = 40.0) -> None:
+        """All that was sent is committed."""
+        ends, deadline = self.ends(), time.monotonic() + timeout_s
+        while self.committed() != ends:
+            assert time.monotonic() < deadline, f"not done in {timeout_s} s: committed {self.committed()} of {ends}\n" + "\n".join(
+                process.text()[-3000:] for process in self.processes[-3:]
+            )
+            time.sleep(0.1)
+
+    def wait_for_progress(self, messages: int, timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while sum(self.committed()) < messages:
+            assert time.monotonic() < deadline, f"no progress: {self.committed()}\n" + self.processes[-1].text()[-3000:]
+            time.sleep(0.05)
+
+    def facts(self) -> dict[int, int]:
+        """Key → count of the highest revision. Two contents under one revision fail."""
+        newest: dict[int, tuple[int, int]] = {}
+        for _, value in self.records(topics.SESSIONS):
+            fact = msgspec.json.decode(value)
+            revision = (fact["revision"], fact["count"])
+            held = newest.get(fact["id"])
+            assert held is None or held[0] != revision[0] or held == revision, f"two contents of {fact['id']} under revision {revision[0]}"
+            newest[fact["id"]] = max(held or revision, revision)
+        return {key: count for key, (_, count) in newest.items()}
+
+    def records(self, topic: str) -> Iterable[tuple[bytes, bytes]]:
+        """(key, value) of everything in a topic now."""
+        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader", "enable.auto.commit": False, "enable.partition.eof": True})
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        open_partitions = set(partitions)
+        try:
+            while open_partitions:
+                for message in consumer.consume(500, timeout=1.0):
+                    if message.error() is None:
+                        yield message.key() or b"", message.value() or b""
+                    else:
+                        open_partitions.discard(message.partition())
+        finally:
+            consumer.close()
