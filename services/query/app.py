@@ -1,0 +1,61 @@
+"""The query service as an ASGI application: trends, sessions, seats and health (SPEC §1).
+
+Rule: everything it needs is handed to `create_app`; two apps in one process do not know each other. No page loads anything from elsewhere, so there are
+no documentation pages yet: /openapi.json is the description.
+Limit: handlers run on Starlette's threads (40 at one time); what lasts is a database's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.accounts.store import Accounts
+from services.query.problems import SAFE_HEADERS, answer_with_problems
+from services.query.reader import ClickHouseReader
+from services.query.routes import health_routes, usage_routes
+from services.query.shell import Shell
+from services.runtime.clock import wall_ms
+from services.runtime.settings import Settings
+
+API_VERSION: Final = "1"
+
+
+class SafeHeaders:
+    """Headers of every answer. Plain ASGI, for it must let a broken stream break."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SAFE_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> FastAPI:
+    """The application; connections open with its lifespan and close with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        reader = ClickHouseReader(settings)
+        with Accounts(settings.postgres.dsn.get_secret_value()) as accounts:
+            app.state.shell = Shell(accounts, reader, clock_ms)
+            yield
+        reader.close()
+
+    app = FastAPI(title="Quarterhour", summary="Usage of conversational-AI platforms.", version=API_VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+
+    app.add_middleware(SafeHeaders)
+    app.include_router(usage_routes)
+    app.include_router(health_routes)
+    answer_with_problems(app)
+    return app

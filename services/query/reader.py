@@ -1,0 +1,109 @@
+"""Run statements on ClickHouse over HTTP (the shell of `usage.Reader`).
+
+Rule: values are bound by the server; the client is shared by all threads and holds no session. A stream that breaks raises, so that the answer is
+cut off too and nobody takes half a file for a whole one.
+Limit: one statement may take `read_s_max`, an export `export_s_max`, and what ClickHouse grants the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import Final
+
+import clickhouse_connect
+import urllib3
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from services.query.statement import READ_SETTINGS, Statement
+from services.query.usage import Row
+from services.runtime.errors import ServiceError, Unavailable
+from services.runtime.settings import Settings
+
+_AWAY: Final = frozenset({60, 81, 202, 516})
+"""No such table or database (not migrated yet), too many queries at one time, a wrong password."""
+_TOO_MUCH: Final = frozenset({158, 159, 160, 241, 307, 396})
+"""Limits of rows, time, estimated time, memory, bytes, and rows of the result."""
+_CHUNK_BYTES: Final = 1 << 16
+
+
+class TooExpensive(ServiceError):
+    """ClickHouse gave up at a limit."""
+
+
+class ClickHouseReader:
+    """A `Reader`. Connects when it is first needed: a database that is away must not stop the service from starting."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+        self._lock = Lock()
+
+    def rows(self, statement: Statement) -> list[Row]:
+        try:
+            result = self._connected().query(statement.text, dict(statement.parameters), self._limits(self._settings.query.read_s_max))
+        except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
+            raise _told(error) from error
+        return [tuple(row) for row in result.result_rows]
+
+    def stream(self, statement: Statement) -> Iterator[bytes]:
+        try:
+            response = self._connected().raw_stream(statement.text, dict(statement.parameters), self._limits(self._settings.query.export_s_max))
+        except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
+            raise _told(error) from error
+        assert isinstance(response, urllib3.HTTPResponse)
+        return _chunks(response)
+
+    def check(self) -> None:
+        self.rows(Statement("SELECT 1 FROM v_billing_sessions LIMIT 0", {}))
+
+    def close(self) -> None:
+        if self._client:
+            self._client.close()
+
+    def _limits(self, seconds_max: int) -> dict[str, int]:
+        return {**READ_SETTINGS, "max_execution_time": seconds_max}
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                clickhouse = self._settings.clickhouse
+                self._client = clickhouse_connect.get_client(
+                    dsn=clickhouse.url,
+                    username=clickhouse.user,
+                    password=clickhouse.password.get_secret_value(),
+                    database=clickhouse.database,
+                    autogenerate_session_id=False,
+                    connect_timeout=5,
+                    send_receive_timeout=self._settings.query.export_s_max + 5,
+                )
+            return self._client
+
+
+def _chunks(response: urllib3.HTTPResponse) -> Iterator[bytes]:
+    """The body. The exception that ClickHouse writes into a body that it breaks off is never passed on; it is known by the tag of this answer."""
+    mark = b"__exception__\r\n" + response.headers.get("X-ClickHouse-Exception-Tag", "").encode()
+    held = b""
+    try:
+        for chunk in response.stream(_CHUNK_BYTES, decode_content=True):
+            held += chunk
+            if mark in held:
+                raise Unavailable("ClickHouse broke off in the middle of an export.")
+            # A mark may come in two chunks.
+            ready, held = held[: -len(mark)], held[-len(mark) :]
+            yield ready
+        yield held
+    except urllib3.exceptions.HTTPError as error:
+        raise Unavailable("ClickHouse broke off in the middle of an export.") from error
+    finally:
+        response.close()
+
+
+def _told(error: Exception) -> Exception:
+    code = getattr(error, "code", None)
+    if code in _TOO_MUCH:
+        return TooExpensive("ClickHouse gave up at a limit of time, memory or rows.")
+    if code in _AWAY or isinstance(error, OperationalError | urllib3.exceptions.HTTPError):
+        return Unavailable(f"ClickHouse does not answer as it should: {error}")
+    return error

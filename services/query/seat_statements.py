@@ -1,0 +1,111 @@
+"""Statements about seats: peaks from the facts of quarters (S3), and peaks and distinct agents from presences (S2, S4, S5). Pure.
+
+One shape answers both questions about presences. The presences of an agent that meet or overlap are made one, so that an agent counts once;
+then +1 where one begins, -1 where it ends, and the running sum is the number of distinct agents at every instant: its largest value in a
+bucket is the peak. *Stretched* to the buckets that it touches, a presence makes the same sum count the distinct agents of each bucket.
+Peaks of several apps together are computed like this, never summed or maxed from the apps' (S2); so are ranges that cut a quarter.
+
+A presence that has not ended counts up to now: of the future nothing is known. An open login counts for `login_timeout` at most (S1).
+An empty presence counts at no instant (S7). The cost is a sort of the presences in the range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from services.meters.rules import Rules
+from services.query.periods import Period
+from services.query.statement import EDGES, FROM, TO, Scope, Statement, period_parameters, scope_parameters, scope_sql
+
+Presences = Literal["logins", "assignments", "named"]
+"""Logged in (S1); assigned (S5); either (S4: named seats)."""
+Measure = Literal["peak", "distinct"]
+
+_LOGIN_TIMEOUT_MS: Final = Rules().login_timeout_ms
+
+
+def quarter_peaks(scope: Scope, period: Period, *, each_app: bool) -> Statement:
+    """Rows (app, bucket, peak, peak_at) from the facts. App `""` is the whole workspace, which a scope without apps has; `each_app` adds its apps."""
+    together = "" if each_app or scope.app_ids else " AND app_id = ''"
+    text = f"""WITH {EDGES}
+SELECT app_id, roundDown(toUnixTimestamp64Milli(quarter), edges) AS bucket_ms, max(peak) AS seats, argMin(toUnixTimestamp64Milli(peak_at), (-toInt64(peak), peak_at)) AS at_ms
+FROM v_seat_peaks
+WHERE {scope_sql(scope)}{together} AND quarter >= {FROM} AND quarter < {TO}
+GROUP BY app_id, bucket_ms"""
+    return Statement(text, scope_parameters(scope) | period_parameters(period))
+
+
+def presence_levels(presences: Presences, measure: Measure, scope: Scope, period: Period, now_ms: int, *, each_app: bool) -> Statement:
+    """Rows (app, bucket, level, level_at): app `""` is the whole scope together; `each_app` adds rows for every app of it. Empty buckets have no row."""
+    clipped = _clipped([_SOURCES[source](scope, each_app) for source in _PRESENCES[presences]])
+    text = f"""WITH {EDGES}
+SELECT app_id, roundDown(t_ms, edges) AS bucket_ms, max(level) AS seats, argMin(t_ms, (-level, t_ms)) AS at_ms
+FROM (
+    SELECT app_id, t_ms, sum(delta) OVER (PARTITION BY app_id ORDER BY t_ms ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS level
+    FROM (
+        SELECT app_id, point.1 AS t_ms, sum(point.2) AS delta
+        FROM (
+            SELECT app_id, arrayJoin(arrayConcat(groupArrayArray([(first_ms, 1), (gone_ms, -1)]), arrayMap(edge_ms -> (edge_ms, 0), edges))) AS point
+            FROM ({_merged(_stretched(clipped) if measure == "distinct" else clipped)})
+            GROUP BY app_id
+        )
+        GROUP BY app_id, t_ms
+    )
+)
+WHERE t_ms < {{to:Int64}}
+GROUP BY app_id, bucket_ms
+HAVING seats > 0"""
+    return Statement(text, scope_parameters(scope) | period_parameters(period) | {"now": now_ms})
+
+
+def assigned_apps(scope: Scope) -> Statement:
+    """Rows (app): the apps that ever had an assignment (S5: a scope without one has the named seats as its agent count)."""
+    return Statement(f"SELECT DISTINCT app_id FROM v_agent_assignments WHERE {scope_sql(scope)}", scope_parameters(scope))
+
+
+def _logins(scope: Scope, each_app: bool) -> str:
+    served = "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
+    apps = f"arrayJoin(arrayConcat([''], {served}))" if each_app else "''"
+    mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
+    return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms,
+        ifNull(toUnixTimestamp64Milli(end), least({{now:Int64}}, since_ms + {_LOGIN_TIMEOUT_MS})) AS until_ms
+    FROM v_agent_logins
+    WHERE workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {_LOGIN_TIMEOUT_MS} MILLISECOND"""
+
+
+def _assignments(scope: Scope, each_app: bool) -> str:
+    apps = "arrayJoin(['', app_id])" if each_app else "''"
+    return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms, ifNull(toUnixTimestamp64Milli(end), {{now:Int64}}) AS until_ms
+    FROM v_agent_assignments AS assignments
+    WHERE {scope_sql(scope, "assignments.app_id")} AND start < {TO}"""
+
+
+_SOURCES: Final[dict[str, Callable[[Scope, bool], str]]] = {"logins": _logins, "assignments": _assignments}
+_PRESENCES: Final[dict[Presences, tuple[str, ...]]] = {"logins": ("logins",), "assignments": ("assignments",), "named": ("logins", "assignments")}
+
+
+def _clipped(sources: list[str]) -> str:
+    """The part of each presence that lies in the range; empty ones are gone."""
+    return f"""SELECT app_id, agent_id, greatest(since_ms, {{from:Int64}}) AS first_ms, least(until_ms, {{to:Int64}}) AS gone_ms
+    FROM ({" UNION ALL ".join(sources)})
+    WHERE first_ms < gone_ms"""
+
+
+def _stretched(presences: str) -> str:
+    """From the start of its first bucket to just after the start of its last."""
+    return f"SELECT app_id, agent_id, roundDown(first_ms, edges) AS first_ms, roundDown(gone_ms - 1, edges) + 1 AS gone_ms FROM ({presences})"
+
+
+def _merged(presences: str) -> str:
+    """Presences of one agent that meet or overlap, as one. The largest end so far of no row is 0, before every instant."""
+    return f"""SELECT app_id, agent_id, min(first_ms) AS first_ms, max(gone_ms) AS gone_ms
+    FROM (
+        SELECT app_id, agent_id, first_ms, gone_ms, sum(is_apart) OVER (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
+        FROM (
+            SELECT app_id, agent_id, first_ms, gone_ms,
+                first_ms > max(gone_ms) OVER (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_apart
+            FROM ({presences})
+        )
+    )
+    GROUP BY app_id, agent_id, island"""
