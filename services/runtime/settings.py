@@ -83,6 +83,9 @@ class SinkSettings(_Group):
 class QuerySettings(_Group):
     host: str = Field("127.0.0.1", description="Address that the query service listens on.")
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(18080, description="Port of the query service.")
+    read_s_max: Annotated[int, Field(ge=1, le=600)] = Field(30, description="Longest time of one statement, in seconds.")
+    export_s_max: Annotated[int, Field(ge=1, le=86_400)] = Field(1_800, description="Longest time of one CSV export, in seconds.")
+    stop_s: Annotated[int, Field(ge=1, le=600)] = Field(20, description="How long a stop waits for answers that are under way, in seconds.")
 
 
 class MetricsSettings(_Group):
