@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
 from random import Random
+from typing import Final
 
 from services.local.traffic import calls, shifts
 from services.local.traffic.conversations import CHANNELS, conversation
@@ -22,6 +23,8 @@ _CALLS = 0.15  # of the number of conversations
 _READERS = 0.03  # of a day's conversations: users who have a report sent to them
 _ANONYMOUS = 0.25
 _CALLS_WITH_BOT = 0.2
+EVENTS_PER_CONVERSATION: Final = 14.3
+"""All events of a long steady run, by the number of its conversations; a test measures it."""
 
 
 def traffic(settings: TrafficSettings) -> Iterator[bytes]:
