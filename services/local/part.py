@@ -44,6 +44,8 @@ class Part:
     environment: Mapping[str, str] | None = None
     """None: this process's own."""
     user: str | None = None
+    tries_at_start: int = 1
+    """How often a first start may end before it counts as failed."""
     stop_signal: int = signal.SIGTERM
     stop_s: float = 20.0
     ready_s: float = 60.0

@@ -42,7 +42,8 @@ _ADVICE: Final = {
     "Address already in use": "Another process took the port in the meantime: choose other ports with --port-base.",
     "has wrong ownership": "The data directory belongs to another user: start the stack as that user, or use another --data-dir.",
     "incompatible with server": "The data directory was made by another version of PostgreSQL: move it away, or dump and restore it with that version.",
-    "could not locate a valid checkpoint record": "The database is damaged. Restore its directory, or move it away and start again: workspaces and keys are then to be made again.",
+    "could not locate a valid checkpoint record": "The database is damaged. Restore its directory, or move it away and start again without its content.",
+    "password authentication failed": "The password file beside the database is not the one it was made with: restore it, or move the postgres directory away.",
     "No space left on device": "The disk is full: free space and start again.",
 }
 
@@ -93,12 +94,23 @@ def _system_user() -> str | None:
     return SYSTEM_USER if os.geteuid() == 0 else None
 
 
-def _prepare(home: Path, _say: Say) -> None:
+def make_password(home: Path) -> None:
+    """Once, on the first start: what connects and what serves read the same file."""
     home.mkdir(parents=True, exist_ok=True)
     password = home / "password"
     if not password.exists():
-        password.touch(mode=0o600)
-        password.write_text(secrets.token_urlsafe(24))
+        _write_secret(home / "password.new", secrets.token_urlsafe(24))
+        (home / "password.new").rename(password)
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _prepare(home: Path, _say: Say) -> None:
+    make_password(home)
     user = _system_user()
     if user:
         _make_way_for(user, home)
@@ -139,8 +151,7 @@ def _initialise(home: Path, user: str | None) -> None:
     beside, secret = home / "db.initialising", home / "initial"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(mode=0o700)
-    secret.touch(mode=0o600)
-    secret.write_text((home / "password").read_text())
+    _write_secret(secret, (home / "password").read_text())
     if user:
         shutil.chown(beside, user)
         shutil.chown(secret, user)

@@ -152,6 +152,11 @@ def configuration_differences(settings: Settings) -> list[str]:
     return [f"{spec.name}: {key} is {now}, should be {spec.config[key]}" for spec, key, now in _differences(admin, specs)]
 
 
+def require_configurations(differences: list[str]) -> None:
+    """Raises `TopicsError` when there are any."""
+    _require([f"{difference}: run `quarterhour topics create`." for difference in differences])
+
+
 def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
     """Topic -> number of partitions, of all topics of the cluster. Raises `Unavailable`."""
     return _partition_counts(_admin(kafka), kafka)
