@@ -113,13 +113,8 @@ def _readable_workspace(fields: dict[str, Any]) -> str:
 
 def _invalid_event(error: ValidationError, workspace_id: str) -> Refusal:
     first = error.errors(include_url=False)[0]
-    field = _path(first["loc"])
+    field = ".".join(part for part in first["loc"] if isinstance(part, str))
     return Refusal("invalid_event", field, _problem(field, first["type"] != "missing", first["input"], first["msg"]), workspace_id)
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """`("data", "app_ids", 3)` → `data.app_ids[3]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
 
 
 def _problem(field: str, is_there: bool, value: object, message: str) -> str:

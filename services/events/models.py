@@ -128,7 +128,9 @@ class LoginData(Data):
 class AssignmentData(AppData):
     """Of `agent.assigned` and `agent.unassigned`."""
 
-    agent_id: ShortId = Field(description="The agent subscribed, or no longer subscribed, to the plan of the app (S5). The subject may differ; this one counts (E6).")
+    agent_id: ShortId = Field(
+        description="The agent subscribed, or no longer subscribed, to the plan of the app (S5). The subject may differ; this one counts (E6)."
+    )
 
 
 class PlatformEvent(Record):
