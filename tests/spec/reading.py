@@ -13,6 +13,7 @@ Facts = Iterable[Mapping[str, Any]]
 SESSIONS: Final = "usage.billing-sessions.v1"
 EPISODES: Final = "usage.conversations.v1"
 PEAKS: Final = "usage.seat-peaks.v1"
+ASSIGNMENTS: Final = "usage.agent-assignments.v1"
 LOGINS: Final = "usage.agent-logins.v1"
 
 
@@ -54,3 +55,9 @@ def quarters(facts: Facts) -> list[tuple[int, int, int, int]]:
     """The workspace's quarters: quarter, peak, peak_at, agents, times in milliseconds from t0."""
     chosen = [fact for fact in facts if fact["topic"] == PEAKS and fact["app_id"] == ""]
     return sorted((offset(f["quarter"]), f["peak"], offset(f["peak_at"]), f["agents"]) for f in chosen)
+
+
+def presences(facts: Facts) -> list[tuple[str, int, int | None]]:
+    """Agent, start, end of each login and assignment fact, in milliseconds from t0."""
+    chosen = sorted((fact for fact in facts if fact["topic"] in (LOGINS, ASSIGNMENTS)), key=lambda fact: (fact["start"], fact["agent_id"]))
+    return [(fact["agent_id"], offset(fact["start"]), None if fact["end"] is None else offset(fact["end"])) for fact in chosen]

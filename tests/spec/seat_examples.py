@@ -73,6 +73,49 @@ def login_event(kind: str, time_ms: int, login_id: str, data: dict[str, Any]) ->
     return {"specversion": "1.0", "id": event_id, "source": "examples", "type": kind, "time": instant(time_ms), "subject": login_id, "data": data}
 
 
+@dataclass(frozen=True)
+class MarkCase:
+    """Marks of one login id (S1), or of one agent and app (S8), and the presences they make: `in ann 0, out 5`; `assigned 0, unassigned 9`."""
+
+    rule: str
+    name: str
+    marks: str
+    presences: str
+    """`ann 0-5, bob 24h-`; open ones end with the hyphen; `none`."""
+    watermark: str = ""
+    """From t0; empty: past everything."""
+
+    @property
+    def slug(self) -> str:
+        """The case's name as an id: of the test, and of the workspace."""
+        return slug(self.rule, self.name)
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """From t0."""
+        return offset_ms(self.watermark) if self.watermark else None
+
+    @property
+    def expected(self) -> list[tuple[str, int, int | None]]:
+        """Agent, start, end of each presence, in milliseconds from t0."""
+        rows = [] if self.presences == "none" else [row.split() for row in self.presences.split(", ")]
+        return [(agent, offset_ms(text[:-1]), None) if text.endswith("-") else (agent, *span(text)) for agent, text in rows]
+
+    def events(self, t0_ms: int = T0_MS) -> list[CloudEvent]:
+        """As written."""
+        return [mark_event(mark.split(), self.slug, place, t0_ms) for place, mark in enumerate(self.marks.split(", "))]
+
+
+MARKS: Final = {"in": "agent.logged_in", "out": "agent.logged_out", "assigned": "agent.assigned", "unassigned": "agent.unassigned"}
+
+
+def mark_event(mark: list[str], workspace_id: str, place: int, t0_ms: int) -> CloudEvent:
+    """`in ann 0` and `assigned 0`: without a name it is ann."""
+    kind, agent, when = MARKS[mark[0]], mark[1] if len(mark) == 3 else "ann", mark[-1]
+    data = {"workspace_id": workspace_id, "app_id": "shop", "agent_id": agent}
+    return login_event(kind, t0_ms + offset_ms(when), "login-1", data) | {"id": f"{workspace_id}/{place}"}
+
+
 SEAT_CASES: Final = (
     SeatCase("§1", "100 agents in three shifts", "a1..a34 0-8h, a35..a67 8h-16h, a68..a100 16h-24h", concurrent=34, named=100),
     SeatCase("§1", "150 agents in three shifts of 50", "a1..a50 0-8h, a51..a100 8h-16h, a101..a150 16h-24h", concurrent=50, named=150),
@@ -87,4 +130,28 @@ SEAT_CASES: Final = (
     SeatCase("S3", "a login at the quarter's last instant", "ann 15-1ms-15", 1, 1, quarters="0:1@15-1ms/1"),
     SeatCase("S7", "a presence of no length counts in no quarter", "ann 5-5", 0, 0, quarters="none"),
     SeatCase("S1", "a login without a logout lasts for a day", "ann 0-, bob 24h-1ms-24.5h, cid 24h-24.5h", 2, 3),
+)
+
+MARK_CASES: Final = (
+    MarkCase("S1", "a login ends at its logout", "in ann 0, out 5", "ann 0-5"),
+    MarkCase("S1", "the earliest logout counts", "in ann 0, out 9, out 5", "ann 0-5"),
+    MarkCase("S1", "a logout before the login is not its own", "out 0, in ann 1", "ann 1-1441"),
+    MarkCase("S1", "a logout at the instant of the login", "in ann 5, out 5", "ann 5-5"),
+    MarkCase("S1", "a logout alone counts for nothing", "out 5", "none"),
+    MarkCase("S1", "a login lasts for a day at most", "in ann 0, out 24h+1ms", "ann 0-24h"),
+    MarkCase("S1", "a second login within a day does not count", "in ann 0, out 5, in bob 24h", "ann 0-5"),
+    MarkCase("S1", "a login later than a day is a new one", "in ann 0, out 5, in bob 24h+1ms, out 24.5h", "ann 0-5, bob 24h+1ms-24.5h"),
+    MarkCase("S1", "a login is measured from the first that counted", "in ann 0, in bob 20h, in cid 30h, out 31h", "ann 0-24h, cid 30h-31h"),
+    MarkCase("S1", "at one instant the smallest agent", "in bob 0, in ann 0, out 5", "ann 0-5"),
+    MarkCase("S7", "a login that starts at the watermark has no fact", "in ann 5, out 6", "none", "5"),
+    MarkCase("S7", "its end is empty while the watermark stands at it", "in ann 5, out 6", "ann 5-", "6"),
+    MarkCase("S7", "and known once the watermark has passed it", "in ann 5, out 6", "ann 5-6", "6+1ms"),
+    MarkCase("S8", "an assignment ends", "assigned 0, unassigned 9", "ann 0-9"),
+    MarkCase("S8", "an assignment stays open", "assigned 0", "ann 0-"),
+    MarkCase("S8", "a mark that changes nothing is ignored", "unassigned 0, assigned 1, assigned 2, unassigned 3, unassigned 4", "ann 1-3"),
+    MarkCase("S8", "both marks at one instant leave it as it was", "assigned 0, unassigned 5, assigned 5, unassigned 9", "ann 0-9"),
+    MarkCase("S8", "both marks at one instant begin nothing", "assigned 0, unassigned 0", "none"),
+    MarkCase("S8", "assigned again", "assigned 0, unassigned 5, assigned 7", "ann 0-5, ann 7-"),
+    MarkCase("S7", "an assignment's end waits for the watermark", "assigned 0, unassigned 5", "ann 0-", "5"),
+    MarkCase("S7", "an assignment's end once the watermark has passed it", "assigned 0, unassigned 5", "ann 0-5", "5+1ms"),
 )

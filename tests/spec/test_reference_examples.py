@@ -9,8 +9,8 @@ import pytest
 from tests.reference.model import reference_facts, reference_of_events
 from tests.spec import reading
 from tests.spec.examples import CASES, WATERMARK_CASES, WORKED, Case, WatermarkCase
-from tests.spec.seat_examples import SEAT_CASES, SeatCase
-from tests.spec.timeline import T0_MS, by_time
+from tests.spec.seat_examples import MARK_CASES, SEAT_CASES, MarkCase, SeatCase
+from tests.spec.timeline import MINUTE_MS, T0_MS, by_time, cloud_events
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.slug)
@@ -50,6 +50,26 @@ def test_presences_take_these_seats(case: SeatCase) -> None:
         assert reading.quarters(facts) == case.expected_quarters
 
 
+@pytest.mark.parametrize("case", MARK_CASES, ids=lambda case: case.slug)
+def test_marks_make_these_presences(case: MarkCase) -> None:
+    watermark_ms = None if case.watermark_ms is None else T0_MS + case.watermark_ms
+
+    assert reading.presences(reference_of_events(case.events(), watermark_ms)) == case.expected
+
+
+def test_a_quarter_is_published_once_the_watermark_has_passed_it() -> None:
+    events = SEAT_CASES[2].events()
+    published = [reading.quarters(reference_of_events(events, T0_MS + 15 * MINUTE_MS + extra)) for extra in (0, 1)]
+
+    assert published == [[], [(0, 1, 0, 2)]]
+
+
+def test_a_later_episode_is_the_end_of_the_one_before() -> None:
+    events = cloud_events("user message 0, user message 61", subject="c")
+
+    assert reading.conversations(reference_of_events(events, T0_MS + 16 * MINUTE_MS)) == [(0, 0, "silence", 0)]
+
+
 def test_all_cases_in_one_file_give_the_sessions_of_each() -> None:
     history = by_time(case.events() for case in CASES)
     lines = [json.dumps(event).encode() + b"\n" for event in history]
@@ -64,5 +84,5 @@ def test_every_row_of_the_specification_is_here() -> None:
 
 
 def test_no_two_cases_share_a_name() -> None:
-    names = [case.slug for case in (*CASES, *WATERMARK_CASES, *SEAT_CASES)]
+    names = [case.slug for case in (*CASES, *WATERMARK_CASES, *SEAT_CASES, *MARK_CASES)]
     assert len(names) == len(set(names))
