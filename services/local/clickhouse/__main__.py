@@ -13,13 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from services.local.clickhouse.users import (
-    Users,
-    UsersError,
-    add_user,
-    open_users,
-    read_users,
-)
+from services.local.clickhouse.users import Users, UsersError, add_user, open_users, read_users
 
 CLOSE_S_MAX = 15.0
 
@@ -39,68 +33,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m services.local.clickhouse",
-        description="The ClickHouse engine behind ClickHouse's HTTP interface.",
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        required=True,
-        help="where the tables live; made when it is missing",
-    )
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--port",
-        type=int,
-        default=18123,
-        help="port to listen on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--users",
-        type=Path,
-        help="users file; without it: `default` without password, on loopback only",
-    )
-    parser.add_argument(
-        "--memory-mb",
-        type=int,
-        default=2048,
-        help="most memory of the engine (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=2,
-        help="most threads of a query (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--reads",
-        type=int,
-        default=8,
-        help="most reads at one time (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--inserts",
-        type=int,
-        default=2,
-        help="most inserts at one time (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--add-user",
-        metavar="NAME",
-        help="write a user to --users (the password is read from the standard input) and end",
-    )
-    parser.add_argument(
-        "--readonly",
-        type=int,
-        choices=(0, 1, 2),
-        default=0,
-        help="with --add-user: 2 for a user who only reads (default: %(default)s)",
-    )
+    parser = argparse.ArgumentParser(prog="python -m services.local.clickhouse", description="The ClickHouse engine behind ClickHouse's HTTP interface.")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the tables live; made when it is missing")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=18123, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--users", type=Path, help="users file; without it: `default` without password, on loopback only")
+    parser.add_argument("--memory-mb", type=int, default=2048, help="most memory of the engine (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="most threads of a query (default: %(default)s)")
+    parser.add_argument("--reads", type=int, default=8, help="most reads at one time (default: %(default)s)")
+    parser.add_argument("--inserts", type=int, default=2, help="most inserts at one time (default: %(default)s)")
+    parser.add_argument("--add-user", metavar="NAME", help="write a user to --users (the password is read from the standard input) and end")
+    parser.add_argument("--readonly", type=int, choices=(0, 1, 2), default=0, help="with --add-user: 2 for a user who only reads (default: %(default)s)")
     return parser.parse_args(argv)
 
 

@@ -86,12 +86,7 @@ class Session:
     def close(self) -> None:
         self._connection.close()
 
-    def run(
-        self,
-        sql: str,
-        format_name: str = "TabSeparated",
-        params: dict[str, str] | None = None,
-    ) -> Answer:
+    def run(self, sql: str, format_name: str = "TabSeparated", params: dict[str, str] | None = None) -> Answer:
         try:
             result = self._connection.query(sql, format_name, params=params or {})
         except RuntimeError as error:

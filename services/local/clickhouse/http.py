@@ -21,21 +21,8 @@ from starlette.types import Receive, Scope, Send
 from services.local.clickhouse.codecs import CodecError, choose_encoding
 from services.local.clickhouse.engine import Answer, Engine, EngineError, Session
 from services.local.clickhouse.replies import Reply, native_header, without_headers
-from services.local.clickhouse.requests import (
-    STATEMENT_BYTES_MAX,
-    Body,
-    Call,
-    read_call,
-    read_statement_bytes,
-)
-from services.local.clickhouse.statements import (
-    HEADER_RECORDS,
-    Insert,
-    Statement,
-    header_bytes,
-    read_insert,
-    read_statement,
-)
+from services.local.clickhouse.requests import STATEMENT_BYTES_MAX, Body, Call, read_call, read_statement_bytes
+from services.local.clickhouse.statements import HEADER_RECORDS, Insert, Statement, header_bytes, read_insert, read_statement
 from services.local.clickhouse.users import User, Users
 
 Result = TypeVar("Result")
@@ -61,15 +48,7 @@ class Thread:
 class Application:
     """`wait_s`: how long a request waits for its lane before it is refused (code 202)."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        users: Users,
-        *,
-        reads_max: int = 8,
-        writes_max: int = 2,
-        wait_s: float = 60.0,
-    ) -> None:
+    def __init__(self, engine: Engine, users: Users, *, reads_max: int = 8, writes_max: int = 2, wait_s: float = 60.0) -> None:
         self._engine = engine
         self._users = users
         self._reads = asyncio.Semaphore(reads_max)
@@ -89,10 +68,7 @@ class Application:
             await self._serve(call, reply)
         except (EngineError, CodecError) as error:
             await body.drop()
-            await reply.error(
-                error if isinstance(error, EngineError) else _cannot_decode(error),
-                self._engine.version,
-            )
+            await reply.error(error if isinstance(error, EngineError) else _cannot_decode(error), self._engine.version)
         except ClientDisconnect:
             return
 
@@ -101,10 +77,7 @@ class Application:
         if path in ("/ping", "/replicas_status") or (path == "/" and request.method != "POST" and not request.url.query):
             await reply.text(200, "Ok.\n")
         elif path != "/" or request.method not in ("GET", "POST"):
-            await reply.text(
-                404,
-                f"There is no handle {request.method} {path}: use GET or POST on /, or /ping.\n",
-            )
+            await reply.text(404, f"There is no handle {request.method} {path}: use GET or POST on /, or /ping.\n")
         else:
             return False
         return True
@@ -113,10 +86,7 @@ class Application:
         user = await asyncio.to_thread(self._authenticate, call)
         text, insert = await _read_head(call)
         lane = self._reads if insert is None else self._writes
-        async with (
-            _place_in(lane, self._wait_s),
-            self._session(call, user) as (thread, session),
-        ):
+        async with _place_in(lane, self._wait_s), self._session(call, user) as (thread, session):
             if insert is None:
                 await _answer(call, text, reply, thread, session)
             else:
@@ -179,20 +149,14 @@ async def _answer(call: Call, text: bytes, reply: Reply, thread: Thread, session
     if statement.refusal:
         raise EngineError(statement.refusal)
     sql, format_name = text.decode(), statement.format or call.default_format
-    if not statement.reads or format_name.lower() not in HEADER_RECORDS:
-        await reply.whole(
-            await thread.run(lambda: session.run(sql, format_name, call.bound)),
-            format_name,
-        )
+    if not statement.selects or format_name.lower() not in HEADER_RECORDS:
+        await reply.whole(await thread.run(lambda: session.run(sql, format_name, call.bound)), format_name)
         return
     pieces = session.stream(sql, format_name, call.bound)
     try:
         first = await thread.run(lambda: next(pieces, None))
         if first is None:
-            await reply.whole(
-                await thread.run(lambda: _no_rows(session, statement, sql, format_name, call.bound)),
-                format_name,
-            )
+            await reply.whole(await thread.run(lambda: _no_rows(session, statement, sql, format_name, call.bound)), format_name)
         else:
             document = without_headers(pieces, first, header_bytes(format_name, first))
             await (_send_at_end if call.waits_for_end else _send_as_it_comes)(document, format_name, reply, thread)
@@ -200,28 +164,12 @@ async def _answer(call: Call, text: bytes, reply: Reply, thread: Thread, session
         await thread.run(pieces.close)
 
 
-def _no_rows(
-    session: Session,
-    statement: Statement,
-    sql: str,
-    format_name: str,
-    bound: dict[str, str],
-) -> Answer:
+def _no_rows(session: Session, statement: Statement, sql: str, format_name: str, bound: dict[str, str]) -> Answer:
     """The engine streams nothing when there are no rows, but clients want the columns."""
     if format_name.lower() != "native":
         return session.run(sql, format_name, bound)
-    if not statement.describable:
-        return Answer(b"", 0, 0, 0, 0, 0, 0.0)
     described = json.loads(session.run(f"DESCRIBE TABLE ({statement.bare})", "JSONCompact", bound).body)
-    return Answer(
-        native_header([(row[0], row[1]) for row in described["data"]]),
-        0,
-        0,
-        0,
-        0,
-        0,
-        0.0,
-    )
+    return Answer(native_header([(row[0], row[1]) for row in described["data"]]), 0, 0, 0, 0, 0, 0.0)
 
 
 async def _send_as_it_comes(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> None:
@@ -247,11 +195,7 @@ async def _send_at_end(document: Iterator[bytes], format_name: str, reply: Reply
         await reply.piece(b"", more=False)
 
 
-def _spool(
-    document: Iterator[bytes],
-    spool: BinaryIO | tempfile.SpooledTemporaryFile[bytes],
-    reply: Reply,
-) -> int:
+def _spool(document: Iterator[bytes], spool: BinaryIO | tempfile.SpooledTemporaryFile[bytes], reply: Reply) -> int:
     compress = reply.encoder()
     for piece in document:
         spool.write(compress.feed(piece))

@@ -14,30 +14,7 @@ from services.local.clickhouse.engine import Answer, EngineError
 
 COMPRESS_BYTES_MIN = 512
 _STATUS = (
-    dict.fromkeys(
-        (
-            27,
-            36,
-            38,
-            41,
-            42,
-            43,
-            53,
-            62,
-            69,
-            70,
-            72,
-            117,
-            130,
-            131,
-            271,
-            306,
-            349,
-            456,
-            457,
-        ),
-        400,
-    )
+    dict.fromkeys((27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131, 271, 306, 349, 456, 457), 400)
     | dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 80, 81, 115), 404)
     | {194: 401, 192: 403, 193: 403, 497: 403, 516: 403, 159: 408, 48: 501, 202: 503}
 )
@@ -71,28 +48,18 @@ class Reply:
         encoding = self._encoding if len(answer.body) >= COMPRESS_BYTES_MIN else ""
         compress = encoder(encoding)
         body = compress.feed(answer.body) + compress.finish()
-        await self._finish(
-            200,
-            self._result_headers(format_name, encoding) | {"x-clickhouse-summary": _summary(answer)},
-            body,
-        )
+        await self._finish(200, self._result_headers(format_name, encoding) | {"x-clickhouse-summary": _summary(answer)}, body)
 
     async def begin(self, format_name: str, length: int | None = None) -> None:
         """What follows is a body of this length, already encoded; without a length, as many pieces as come."""
         headers = self._result_headers(format_name, self._encoding) | {"x-clickhouse-summary": _summary(None)}
-        await self._start(
-            200,
-            headers | ({"content-length": str(length)} if length is not None else {}),
-        )
+        await self._start(200, headers | ({"content-length": str(length)} if length is not None else {}))
 
     async def piece(self, body: bytes, *, more: bool = True) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def error(self, error: EngineError, version: str) -> None:
-        headers = {
-            "content-type": _PLAIN_TEXT,
-            "x-clickhouse-exception-code": str(error.code),
-        }
+        headers = {"content-type": _PLAIN_TEXT, "x-clickhouse-exception-code": str(error.code)}
         if error.code == 194:
             headers["www-authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
         text = error.text if "(version " in error.text else f"{error.text} (version {version})"
@@ -101,12 +68,7 @@ class Reply:
     def broken_off(self, error: EngineError) -> bytes:
         """What ends a body that has begun, as ClickHouse 25.11 and later do; the connection must then be cut, so that nobody takes it for whole."""
         text = error.text.encode()
-        return b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (
-            self._tag.encode(),
-            text,
-            len(text) + 1,
-            self._tag.encode(),
-        )
+        return b"\r\n__exception__\r\n%b\r\n%b\n%d %b\r\n__exception__\r\n" % (self._tag.encode(), text, len(text) + 1, self._tag.encode())
 
     def encoder(self) -> Encoder:
         return encoder(self._encoding)
@@ -137,13 +99,7 @@ class Reply:
 
 def native_header(columns: list[tuple[str, str]]) -> bytes:
     """A block of ClickHouse's Native format without rows: names and types only."""
-    return b"".join(
-        (
-            _varint(len(columns)),
-            _varint(0),
-            *(_text(part) for column in columns for part in column),
-        )
-    )
+    return b"".join((_varint(len(columns)), _varint(0), *(_text(part) for column in columns for part in column)))
 
 
 def without_headers(pieces: Iterator[bytes], first: bytes, length: int) -> Iterator[bytes]:
@@ -154,26 +110,8 @@ def without_headers(pieces: Iterator[bytes], first: bytes, length: int) -> Itera
 
 
 def _summary(answer: Answer | None) -> str:
-    counts = (
-        (
-            answer.rows_read,
-            answer.bytes_read,
-            answer.rows_written,
-            answer.bytes_written,
-            answer.rows,
-            len(answer.body),
-        )
-        if answer
-        else (0,) * 6
-    )
-    names = (
-        "read_rows",
-        "read_bytes",
-        "written_rows",
-        "written_bytes",
-        "result_rows",
-        "result_bytes",
-    )
+    counts = (answer.rows_read, answer.bytes_read, answer.rows_written, answer.bytes_written, answer.rows, len(answer.body)) if answer else (0,) * 6
+    names = ("read_rows", "read_bytes", "written_rows", "written_bytes", "result_rows", "result_bytes")
     elapsed_ns = round(answer.elapsed_s * 1e9) if answer else 0
     return json.dumps({name: str(count) for name, count in zip(names, counts, strict=True)} | {"elapsed_ns": str(elapsed_ns)})
 

@@ -18,17 +18,7 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _DATA_SPACE = re.compile(rb"[ \t\f]*;?[ \t\f]*\r?\n?")
-_READS = {
-    b"SELECT",
-    b"WITH",
-    b"FROM",
-    b"SHOW",
-    b"DESCRIBE",
-    b"DESC",
-    b"EXPLAIN",
-    b"EXISTS",
-    b"(",
-}
+_READS = {b"SELECT", b"WITH", b"FROM", b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"("}
 
 HEADER_RECORDS = {
     "csv": 0,
@@ -67,11 +57,10 @@ class Insert:
 class Statement:
     """A statement that is no INSERT with data. `format` is the one it names, or empty; `refusal` says why HTTP does not run it.
 
-    `bare` is the text without FORMAT; `describable`: DESCRIBE can tell its columns.
+    `selects`: the engine can stream it, and DESCRIBE tells its columns; `bare` is the text without FORMAT.
     """
 
-    reads: bool
-    describable: bool
+    selects: bool
     format: str
     bare: str
     refusal: str
@@ -88,11 +77,7 @@ def read_insert(text: bytes) -> Insert | None:
         first = False
         if awaiting_format:
             space = _DATA_SPACE.match(text, match.end())
-            return Insert(
-                text[:head_ends].decode(),
-                match.group().decode(),
-                space.end() if space else match.end(),
-            )
+            return Insert(text[:head_ends].decode(), match.group().decode(), space.end() if space else match.end())
         if word == b"VALUES":
             return Insert(text[: match.start()].decode(), "Values", match.end())
         if word in (b"SELECT", b"WITH", b"INFILE"):
@@ -119,13 +104,7 @@ def read_statement(text: bytes) -> Statement:
     if at is not None:
         name = found[at + 1][0].group()
         bare = text[: found[at][0].start()] + text[found[at + 1][0].end() : found[-1][0].end()]
-    return Statement(
-        first in _READS,
-        first in (b"SELECT", b"WITH"),
-        name.decode("ascii", "replace"),
-        bare.decode(errors="replace"),
-        refusal,
-    )
+    return Statement(first in (b"SELECT", b"WITH", b"FROM", b"("), name.decode("ascii", "replace"), bare.decode(errors="replace"), refusal)
 
 
 def header_bytes(format_name: str, piece: bytes) -> int:

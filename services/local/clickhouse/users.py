@@ -70,15 +70,7 @@ def add_user(path: Path, name: str, password: str, readonly: int = 0) -> None:
     """Add the user to the file, or change them; the file is readable by its owner only."""
     users = read_users(path).by_name if path.exists() else {}
     users[name] = _user(name, password, readonly)
-    rows = [
-        {
-            "name": user.name,
-            "readonly": user.readonly,
-            "salt": user.salt,
-            "hash": user.hash,
-        }
-        for user in users.values()
-    ]
+    rows = [{"name": user.name, "readonly": user.readonly, "salt": user.salt, "hash": user.hash} for user in users.values()]
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
