@@ -65,11 +65,11 @@ def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_m
             log_ms = log.of(read_head(line)[2])
             batcher.add(RawRecord(0, 0, offset, log_ms, line))
             offset += 1
-        batches, rejected = batcher.take(log_ms)
+        batches, rejected = batcher.take(log_ms, 0)
         yield from rejected
         yield from _but_ledger(fold.apply_batch(batches[0], chunk))
         chunk += 1
-    batches, _ = batcher.take(log_ms)
+    batches, _ = batcher.take(log_ms, 0)
     batches[0].ranges = [Range(0, 0, offset, offset, offset == 0, None, None, FOREVER_MS if cap_ms is None else cap_ms, idle=False)]
     yield from _but_ledger(fold.apply_batch(batches[0], chunk))
 

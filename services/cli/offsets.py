@@ -27,12 +27,11 @@ class Offsets:
         self._kafka = kafka
         self._admin = AdminClient(client_config(kafka, "ERROR"))
 
-    def ends(self, topics: Iterable[str]) -> dict[Where, int]:
-        """The end offset of every partition that holds a record."""
+    def held(self, topics: Iterable[str]) -> dict[Where, range]:
+        """The offsets that every partition holds now."""
         partitions = self._partitions(topics)
-        begins = {where: offset for where, (offset, _) in self._list(partitions, _EARLIEST).items()}
-        ends = {where: offset for where, (offset, _) in self._list(partitions, _LATEST).items()}
-        return {where: end for where, end in ends.items() if end > begins[where]}
+        begins = self._list(partitions, _EARLIEST)
+        return {where: range(begins[where][0], end) for where, (end, _) in self._list(partitions, _LATEST).items()}
 
     def newest_log_ms(self, topics: Iterable[str]) -> dict[Where, int | None]:
         """The greatest record timestamp of every partition (UTC milliseconds); none where there is no record."""

@@ -93,7 +93,7 @@ def wait_for(stages: list[Stage], offsets: Offsets, deadline: float, display: Di
     Raises `Behind` when the deadline (of time.monotonic) passes first.
     """
     for stage in stages:
-        goal = offsets.ends(stage.topics)
+        goal = offsets.held(stage.topics)
         while left := _left(goal, offsets.committed(stage.group)):
             display.show(0, f"{stage.room} has {sum(left.values()):,} records to go")
             if time.monotonic() >= deadline:
@@ -101,8 +101,10 @@ def wait_for(stages: list[Stage], offsets: Offsets, deadline: float, display: Di
             time.sleep(_ASK_EVERY_S)
 
 
-def _left(goal: Mapping[Where, int], committed: Mapping[Where, int]) -> dict[Where, int]:
-    return {where: end - committed.get(where, 0) for where, end in goal.items() if committed.get(where, 0) < end}
+def _left(goal: Mapping[Where, range], committed: Mapping[Where, int]) -> dict[Where, int]:
+    """How many records of the goal are not committed, where there are any."""
+    left = {where: len(range(max(held.start, committed.get(where, 0)), held.stop)) for where, held in goal.items()}
+    return {where: count for where, count in left.items() if count}
 
 
 def _explain(stage: Stage, left: Mapping[Where, int], members: int) -> str:

@@ -57,6 +57,8 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     version: int
     tick_ms: int
     """T1: the wall clock at ingest, or the newest log time when that is more than 72 h behind it."""
+    wall_ms: int
+    """The wall clock at ingest: only for how long a partition has been quiet (T7)."""
     layout: list[int]
     """Partitions of each raw topic: whose progress the watermark waits for."""
     ranges: list[Range]

@@ -108,7 +108,7 @@ class Batcher:
                 reading.newest_ms = event.time_ms
             self._place(record, event)
 
-    def take(self, tick_ms: int, idle: frozenset[RawPartition] = frozenset()) -> tuple[list[Batch], list[OutFact]]:
+    def take(self, tick_ms: int, wall_ms: int, idle: frozenset[RawPartition] = frozenset()) -> tuple[list[Batch], list[OutFact]]:
         """(one message for every batches partition, refused events) of what was added; the next poll begins where this one stopped."""
         held = sorted(self._readings.items())
         index = {raw: number for number, (raw, _) in enumerate(held)}
@@ -119,7 +119,7 @@ class Batcher:
         for pages in self._pages:
             for mine in pages.values():
                 mine.ranges = [index[self._raw_of(code)] for code in mine.ranges]
-            batches.append(Batch(BATCHES_VERSION, tick_ms, list(self._layout.raw), ranges, list(pages.values())))
+            batches.append(Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, list(pages.values())))
         rejected = self._rejected
         self._pages = [{} for _ in range(self._layout.partitions)]
         self._rejected = []

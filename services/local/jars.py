@@ -21,6 +21,7 @@ from pathlib import Path
 Say = Callable[[str], None]
 
 TRIES = 3
+RETRY_AFTER_S = 1.0
 DOWNLOADS_AT_ONCE = 4
 TIMEOUT_S = 60
 
@@ -99,7 +100,7 @@ def _fetch_one(jar: Jar, incoming: Path, cache: Path) -> int:
             # requests' errors are OSErrors; jgo raises RuntimeError when no repository has the file.
             if attempt == TRIES:
                 raise JarError(_advice(jar, cache, f"could not be fetched: {error}")) from error
-            time.sleep(attempt)
+            time.sleep(RETRY_AFTER_S * attempt)
     if _sha512(path) != jar.sha512:
         raise JarError(_advice(jar, cache, "came with another SHA-512 than the lock file says, and is not used"))
     os.replace(path, cache / jar.file_name)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 Say = Callable[[str], None]
 
@@ -109,12 +110,17 @@ def launch(part: Part, log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             part.argv,
             env=part.environment,
-            user=part.user,
+            **as_user(part.user),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def as_user(user: str | None) -> dict[str, Any]:
+    """Arguments for `subprocess` to run as another user with that user's group and no other: root's groups must not go along."""
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
 
 
 def explain(part: Part, log: Path, why: str) -> str:

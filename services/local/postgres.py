@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from services.local.jars import Say
-from services.local.part import Part, PartError, Running, accepts, start
+from services.local.part import Part, PartError, Running, accepts, as_user, start
 
 DATABASE: Final = "quarterhour"
 ROLE: Final = "postgres"
@@ -138,7 +138,7 @@ def _make_way_for(user: str, home: Path) -> None:
 
 def _make_user(user: str) -> None:
     try:
-        subprocess.run(("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", user), check=True, capture_output=True, text=True)
+        subprocess.run(("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", user), check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise PartError(
             f"PostgreSQL does not run as root, and the system user {user} could not be made ({error}). "
@@ -167,7 +167,7 @@ def _initialise(home: Path, user: str | None) -> None:
         "--locale=C",
         "--no-instructions",
     )
-    done = subprocess.run(command, user=user, capture_output=True, text=True, check=False, cwd="/")
+    done = subprocess.run(command, **as_user(user), capture_output=True, text=True, check=False, cwd="/")
     secret.unlink()
     if done.returncode != 0:
         raise PartError(f"PostgreSQL's database could not be made in {home}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

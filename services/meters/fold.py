@@ -23,7 +23,7 @@ from services.meters.watermark import Clock, Source
 
 GENERATION_BITS: Final = 48
 LEDGER_EVERY_MS: Final = 5_000
-"""Ticks between two ledger lines: often enough to look at, rare beside the facts."""
+"""Clock between two ledger lines: often enough to look at, rare beside the facts."""
 SWEEP_EVERY_MS: Final = HOUR_MS
 """Log time between two sweeps for what T4 lets go: a sweep looks at every page."""
 
@@ -39,14 +39,14 @@ class PartitionFold:
         self._clock = Clock({})
         self._next: int | None = None
         self._due: list[tuple[int, int, Key]] = []
-        self._ledger_tick_ms = 0
+        self._ledger_wall_ms = 0
         self._swept_ms = -FOREVER_MS
 
     def restore(self, position: bytes | None, pages: Mapping[int, bytes]) -> None:
         """Begin from the newest records. Raises `StateCorrupt` for a bad checksum, and for a page older than the position lists."""
         if position is not None:
             state = open_position(position)
-            self._next, self._clock, self._ledger_tick_ms, self._swept_ms = state.next_offset, state.clock, state.ledger_tick_ms, state.swept_ms
+            self._next, self._clock, self._ledger_wall_ms, self._swept_ms = state.next_offset, state.clock, state.ledger_wall_ms, state.swept_ms
             self._versions = state.versions
         for page, listed in self._versions.items():
             if page not in pages or version_of(pages[page]) < listed:
@@ -99,7 +99,7 @@ class PartitionFold:
     def position(self) -> bytes:
         """Where this partition stands, for everything applied so far."""
         assert self._next is not None
-        state = PositionState(STATE_VERSION, self._next, self._clock, self._ledger_tick_ms, self._swept_ms, self._versions)
+        state = PositionState(STATE_VERSION, self._next, self._clock, self._ledger_wall_ms, self._swept_ms, self._versions)
         return seal(self._base + self._next - 1, state)
 
     def status(self) -> dict[str, object]:
@@ -118,6 +118,7 @@ class PartitionFold:
         """For each range by index: the first raw offset that is new here. A range whose predecessor is missing is not applied (it will come again)."""
         self._clock.expected = sum(batch.layout)
         self._clock.tick_ms = max(self._clock.tick_ms, batch.tick_ms)
+        self._clock.wall_ms = max(self._clock.wall_ms, batch.wall_ms)
         fresh: dict[int, int] = {}
         for index, range_ in enumerate(batch.ranges):
             source = self._clock.source(range_)
@@ -178,7 +179,7 @@ class PartitionFold:
             page.evict(least, self._clock.watermark_ms, self._rules)
 
     def _ledger(self, batch: Batch, version: int) -> list[OutFact]:
-        if batch.tick_ms < self._ledger_tick_ms + LEDGER_EVERY_MS:
+        if batch.wall_ms < self._ledger_wall_ms + LEDGER_EVERY_MS:
             return []
-        self._ledger_tick_ms = batch.tick_ms
+        self._ledger_wall_ms = batch.wall_ms
         return processor_lines(self._partition, self._clock, version, topics.RAW_TOPICS)

@@ -84,7 +84,7 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     format: int
     next_offset: int
     clock: Clock
-    ledger_tick_ms: int
+    ledger_wall_ms: int
     swept_ms: int
     versions: dict[int, int]
     """Page → version of its newest record."""

@@ -18,8 +18,8 @@ class Source(msgspec.Struct, array_like=True, gc=False):
     """Next raw offset to apply; None: nothing was heard yet."""
     progress_ms: int = -FOREVER_MS
     log_ms: int | None = None
-    log_tick_ms: int = 0
-    """Log time of the last record, and the tick when it came (T7)."""
+    log_wall_ms: int = 0
+    """Log time of the last record, and the ingest's clock when it came (T7)."""
     first: int = 0
     accepted: int = 0
     applied: int = 0
@@ -36,6 +36,7 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
     """How many raw partitions there are: the watermark waits for all of them."""
     watermark_ms: int = -FOREVER_MS
     tick_ms: int = 0
+    wall_ms: int = 0
 
     def source(self, range_: Range) -> Source:
         """The raw partition of a range."""
@@ -56,7 +57,7 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
         if range_.idle:
             source.progress_ms = max(source.progress_ms, self.tick_ms - rules.out_of_orderness_ms)
         if range_.log_ms is not None:
-            source.log_ms, source.log_tick_ms = range_.log_ms, self.tick_ms
+            source.log_ms, source.log_wall_ms = range_.log_ms, self.wall_ms
 
     def advance(self, cap_ms: int) -> int:
         """T2: the watermark, which never goes back; `cap_ms` stops it early."""
@@ -67,5 +68,5 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
 
     def least_log_ms(self) -> int:
         """T4, T7: the log time that every raw partition with records has reached; a quiet one runs on with the ticks."""
-        times = [source.log_ms + max(0, self.tick_ms - source.log_tick_ms) for source in self.sources.values() if source.log_ms is not None]
+        times = [source.log_ms + max(0, self.wall_ms - source.log_wall_ms) for source in self.sources.values() if source.log_ms is not None]
         return min(times, default=-FOREVER_MS)

@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, Final, Protocol, cast
 
 import faust
+import structlog
 from faust.auth import SSLCredentials
 from faust.tables.table import Table
 from faust.transport.drivers import aiokafka as driver
@@ -25,6 +26,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from services.events import topics
+from services.processors import metrics
 from services.processors.exits import Exit, Fatal, fatal, guard
 from services.processors.line import Message
 from services.processors.state import TABLE, newest, partition_of
@@ -41,7 +43,9 @@ _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 _WATCH_S: Final = 0.5
 _STOP_S_MAX: Final = 30.0
 CLOSED_ALARM_S: Final = 30.0
-log = logging.getLogger(__name__)
+
+log = structlog.get_logger("services.processors")
+logging.getLogger(__name__).setLevel(logging.WARNING)  # Faust logs each start and stop of a subclass under the subclass's module
 
 
 class Handler(Protocol):
@@ -252,6 +256,8 @@ class Engine:
         for (key, value), acknowledged in zip(records, sent, strict=True):
             acknowledged.result()
             self._table.data[key] = value
+            metrics.STATE_RECORDS.inc()
+            metrics.STATE_BYTES.inc(len(value))
 
     def acknowledge(self, message: Message) -> None:
         """The offset may be committed; Faust does so within a second."""
@@ -289,7 +295,7 @@ class Engine:
                 told_s = 0.0
             elif closed_s - told_s >= CLOSED_ALARM_S:
                 told_s = closed_s
-                log.error("No messages are read for %.0f s after an assignment. If no recovery is running, start this worker again.", closed_s)
+                log.error("no messages are read after an assignment: if no recovery is running, start this worker again", closed_s=round(closed_s))
 
 
 def _new_app(settings: Settings) -> _App:

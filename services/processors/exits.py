@@ -7,42 +7,44 @@ successor replays. The reason goes to fd 2 itself because logging may be queued 
 from __future__ import annotations
 
 import asyncio
-import os
 import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+from services.runtime.errors import ServiceError
+from services.runtime.lifecycle import EXIT_UNEXPECTED, end_now
+
+SERVICE: Final = "processor"
 
 
 class Exit(IntEnum):
-    """Exit codes. Only RESTART and PAUSED are mended by starting again."""
+    """Exit codes beside those of `runtime.lifecycle`. RESTART and PAUSED are mended by starting again."""
 
-    DONE = 0
     STATE = 65
     """The state cannot be used (checksum, a page or the position missing): rebuild it from the log."""
-    RESTART = 70
+    RESTART = EXIT_UNEXPECTED
     """Something unexpected, or a hole in the messages: start again, the work since the last epoch is replayed."""
     PAUSED = 75
     """The process stood still so long that another worker may own its partitions: start again."""
     SETUP = 78
-    """Settings, topics or installed packages are wrong: mend them first."""
+    """The installed packages or the security settings are wrong: mend them first."""
 
 
-class Fatal(Exception):
-    """This worker must not go on. `code` says what helps, `str()` says why and what to do."""
+class Fatal(ServiceError):
+    """This worker must not go on. `exit_code` says what helps, `str()` says why and what to do."""
 
     def __init__(self, code: Exit, reason: str) -> None:
         super().__init__(reason)
-        self.code = code
+        self.exit_code = code.value
 
 
 def leave(error: BaseException) -> NoReturn:
     """End the process now, without acknowledging anything."""
-    code = error.code if isinstance(error, Fatal) else Exit.RESTART
-    reason = str(error) if isinstance(error, Fatal) else "".join(traceback.format_exception(error)).rstrip()
-    os.write(2, f"quarterhour processor: {reason}\nquarterhour processor: exit {code.value} ({code.name})\n".encode())
-    os._exit(code)
+    if isinstance(error, ServiceError):
+        end_now(SERVICE, str(error), error.exit_code)
+    end_now(SERVICE, "".join(traceback.format_exception(error)).rstrip())
 
 
 @contextmanager

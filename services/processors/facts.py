@@ -17,6 +17,7 @@ from services.events.outgoing import OutFact
 from services.events.partitioning import fact_partition
 from services.processors.exits import Exit, Fatal
 from services.processors.line import Receipt
+from services.runtime.kafka import client_config
 from services.runtime.settings import KafkaSettings
 
 _DELIVERY_S_MAX: Final = 20
@@ -31,7 +32,7 @@ class FactProducer:
         self._partitions = settings.facts_partitions
         self._producer = Producer(
             {
-                **_client(settings),
+                **client_config(settings),
                 "acks": "all",
                 "enable.idempotence": True,
                 "linger.ms": 5,
@@ -83,16 +84,3 @@ def _refused(topic: str, error: KafkaError) -> Fatal:
         f"A fact for {topic} was not accepted: {error.str()}. Nothing of its epoch is acknowledged. "
         "If it is too large, raise the topic's max.message.bytes; if brokers are away, starting again is enough.",
     )
-
-
-def _client(settings: KafkaSettings) -> dict[str, str]:
-    client = {"bootstrap.servers": settings.bootstrap_servers, "security.protocol": settings.security_protocol}
-    if settings.security_protocol.startswith("SASL"):
-        client |= {
-            "sasl.mechanism": settings.sasl_mechanism,
-            "sasl.username": settings.sasl_username,
-            "sasl.password": settings.sasl_password.get_secret_value(),
-        }
-    if settings.ssl_ca_location:
-        client["ssl.ca.location"] = settings.ssl_ca_location
-    return client

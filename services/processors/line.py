@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import NamedTuple, Protocol
 
 from services.events.outgoing import OutFact
+from services.processors import metrics
 from services.processors.exits import Exit, Fatal
 from services.processors.fold import Fold
 from services.processors.state import page_key, position_key
@@ -95,12 +96,11 @@ class Line:
     def __init__(self, partition: int, fold: Fold, limits: EpochLimits, effects: Effects) -> None:
         self.partition = partition
         self.unacknowledged = 0
-        self.facts_sent = 0
-        self.epochs_done = 0
+        self.durable_to = fold.next_offset()
+        """Messages below it are in the state, and their facts are out; None: no state yet."""
         self._fold = fold
         self._limits = limits
         self._effects = effects
-        self._durable_to = fold.next_offset()
         self._expected: int | None = None
         self._epoch = Epoch()
         self._begun = asyncio.Event()
@@ -110,7 +110,7 @@ class Line:
     def begin(self, committed: int | None, beginning: int) -> int:
         """Where reading begins. Raises `Fatal` when the state and the offsets contradict each other."""
         first = max(committed or 0, beginning)
-        durable_to = self._durable_to
+        durable_to = self.durable_to
         if durable_to is None and committed:
             raise Fatal(
                 Exit.STATE,
@@ -136,8 +136,8 @@ class Line:
             )
         self._expected = message.offset + 1
         epoch = self._epoch
-        if self._durable_to is None or message.offset >= self._durable_to:
-            facts = self._fold.apply(message.value, message.offset)
+        if self.durable_to is None or message.offset >= self.durable_to:
+            facts = self._apply(message)
             epoch.applied += 1
         else:
             facts = []
@@ -146,7 +146,7 @@ class Line:
         if facts:
             self._effects.check_pause()
             self._effects.facts.send(facts, epoch.receipt)
-            self.facts_sent += len(facts)
+            metrics.FACTS.inc(len(facts))
         self._measure(epoch, len(message.value))
 
     def hurry(self, *, for_good: bool) -> None:
@@ -167,10 +167,16 @@ class Line:
             "partition": self.partition,
             "next_offset": self._expected,
             "unacknowledged": self.unacknowledged,
-            "facts_sent": self.facts_sent,
-            "epochs": self.epochs_done,
             **self._fold.status(),
         }
+
+    def _apply(self, message: Message) -> list[OutFact]:
+        started_s = perf_counter()
+        facts = self._fold.apply(message.value, message.offset)
+        metrics.APPLY_SECONDS.inc(perf_counter() - started_s)
+        metrics.MESSAGES.inc()
+        metrics.MESSAGE_BYTES.inc(len(message.value))
+        return facts
 
     def _measure(self, epoch: Epoch, size_bytes: int) -> None:
         epoch.size_bytes += size_bytes
@@ -189,8 +195,16 @@ class Line:
 
     async def _end_epoch(self) -> None:
         async with self._effects.encoding_turn:
+            started_s = perf_counter()
             epoch, pages, position = self._close_epoch()
+            metrics.ENCODE_SECONDS.inc(perf_counter() - started_s)
             await asyncio.sleep(0)
+        await self._make_durable(epoch, pages, position)
+        self.unacknowledged -= len(epoch.messages)
+        metrics.EPOCHS.inc()
+        metrics.EPOCH_SECONDS.observe(perf_counter() - started_s)
+
+    async def _make_durable(self, epoch: Epoch, pages: list[tuple[bytes, bytes]], position: tuple[bytes, bytes] | None) -> None:
         effects = self._effects
         # E1: every fact of the epoch is acknowledged before any state that contains it is sent.
         await effects.facts.settle(epoch.receipt)
@@ -205,8 +219,6 @@ class Line:
         effects.check_pause()
         for message in epoch.messages:
             effects.acknowledge(message)
-        self.unacknowledged -= len(epoch.messages)
-        self.epochs_done += 1
 
     def _close_epoch(self) -> tuple[Epoch, list[tuple[bytes, bytes]], tuple[bytes, bytes] | None]:
         """The epoch and a snapshot of exactly its state; the next epoch is open. No await: nothing may be applied in between."""

@@ -1,40 +1,48 @@
-"""Start a processor: settings in, exit code out (`processors.exits`)."""
+"""Start a processor: the body of `runtime.lifecycle.run_service`, and what people and machines see of it."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from services.processors.exits import Exit, Fatal, leave
+from services.processors import metrics
+from services.processors.exits import SERVICE, fatal
 from services.processors.facts import FactProducer
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits
 from services.processors.pause import PauseGuard
 from services.processors.worker import Worker
+from services.runtime.kafka import verify_topics
+from services.runtime.lifecycle import Service, run_service
 
 if TYPE_CHECKING:
     from services.processors.engine import Engine
     from services.runtime.settings import Settings
 
+T = TypeVar("T")
+
 _GC_THRESHOLDS: Final = (50_000, 20, 100)
 """State is long-lived and has no cycles: the default thresholds would walk it again and again."""
+_TELL_S: Final = 1.0
 
 
-def run(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT. What is unexpected ends the process with a code of `Exit` and its reason on fd 2."""
-    return run_with(settings, _meters(settings))
+def run() -> int:
+    """Work until SIGTERM or SIGINT, with the settings of the environment. Gives the exit code."""
+    return run_service(SERVICE, serve)
 
 
-def run_with(settings: Settings, make_fold: MakeFold) -> int:
-    """`run` with another fold (tests, benches)."""
+def serve(settings: Settings, service: Service) -> None:
+    """The body of the service, around the meters."""
+    serve_fold(settings, service, _meters(settings))
+
+
+def serve_fold(settings: Settings, service: Service, make_fold: MakeFold) -> None:
+    """The body of the service, around any fold."""
+    verify_topics(settings)
     gc.set_threshold(*_GC_THRESHOLDS)
-    try:
-        asyncio.run(_serve(settings, make_fold))
-    except (Fatal, OSError) as error:
-        leave(error)
-    return Exit.DONE
+    asyncio.run(_serve(settings, service, make_fold))
 
 
 def build_app(settings: Settings, make_fold: MakeFold) -> tuple[Engine, Worker]:
@@ -56,12 +64,32 @@ def build_app(settings: Settings, make_fold: MakeFold) -> tuple[Engine, Worker]:
     return engine, worker
 
 
-async def _serve(settings: Settings, make_fold: MakeFold) -> None:
-    engine, _ = build_app(settings, make_fold)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, engine.stop)
-    await engine.run()
+async def _serve(settings: Settings, service: Service, make_fold: MakeFold) -> None:
+    with fatal():
+        engine, worker = build_app(settings, make_fold)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(engine.stop)
+
+        service.on_stop(stop)
+        telling = asyncio.create_task(_tell(service, engine, worker))
+        await engine.run()
+        telling.cancel()
+
+
+async def _tell(service: Service, engine: Engine, worker: Worker) -> None:
+    """The side server's thread gets copies: the lines and folds belong to this one."""
+    while True:
+        service.ready_when(_always({"reads_messages": engine.ready()}))
+        service.tell_status(_always({"partitions": worker.status(), "unacknowledged": worker.unacknowledged()}))
+        metrics.UNACKNOWLEDGED.set(worker.unacknowledged())
+        metrics.OWNED.set(len(engine.sources()))
+        await asyncio.sleep(_TELL_S)
+
+
+def _always(value: T) -> Callable[[], T]:
+    return lambda: value
 
 
 def _meters(settings: Settings) -> MakeFold:

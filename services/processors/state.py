@@ -14,7 +14,7 @@ VERSION_BYTES: Final = 8
 """Every record begins with the batches offset that it reflects, big-endian: bytes compare as numbers do."""
 
 TABLE: Final = "state"
-"""Name of the Faust table; the state topic is `{app id}-state-changelog`."""
+"""Name of the Faust table, which names the state topic: `{app id}-state-changelog` (`runtime.kafka.state_topic`)."""
 
 
 class Stored(NamedTuple):
@@ -22,11 +22,6 @@ class Stored(NamedTuple):
 
     position: bytes | None
     pages: dict[int, bytes]
-
-
-def state_topic(app_id: str) -> str:
-    """The changelog topic's name, as Faust makes it."""
-    return f"{app_id}-{TABLE}-changelog"
 
 
 def page_key(partition: int, page: int) -> bytes:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from time import monotonic
 from typing import Final
+
+import structlog
 
 from services.processors.exits import Exit, Fatal, guard
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits, Line, Message
 from services.processors.state import Stored, stored_by_partition
+
+log = structlog.get_logger(__name__)
 
 _FACTS_MAX: Final = 50_000
 _ROOM_PAUSE_S: Final = 0.005
@@ -24,8 +27,6 @@ class Worker:
     """The lines of the partitions that this process owns now."""
 
     def __init__(self, make_fold: MakeFold, limits: EpochLimits, unacked_messages_max: int, effects: Effects) -> None:
-        self.messages_taken = 0
-        self.last_message_at_s: float | None = None
         self._make_fold = make_fold
         self._limits = limits
         self._unacked_messages_max = unacked_messages_max
@@ -42,6 +43,7 @@ class Worker:
             self._lines[partition] = Line(partition, fold, self._limits, self._effects)
             await asyncio.sleep(0)
         self._tasks = [guard(line.run()) for line in self._lines.values()]
+        log.info("partitions restored", partitions=sorted(self._lines), state_records=len(records), state_bytes=sum(map(len, records.values())))
 
     def begin(self, offsets: Mapping[int, tuple[int | None, int]]) -> dict[int, int]:
         """Partition → (committed, beginning) to partition → where reading begins. Raises `Fatal` when state and offsets contradict."""
@@ -54,8 +56,6 @@ class Worker:
                 line.hurry(for_good=False)
             await asyncio.sleep(_ROOM_PAUSE_S)
         self._line(message.partition).take(message)
-        self.messages_taken += 1
-        self.last_message_at_s = monotonic()
 
     def hurry(self) -> None:
         """Revocation or shutdown: what is applied, and what still comes, becomes durable at once."""

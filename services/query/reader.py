@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
-import clickhouse_connect
 import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from services.query.statement import READ_SETTINGS, Statement
 from services.query.usage import Row
+from services.runtime import clickhouse
 from services.runtime.errors import ServiceError, Unavailable
 from services.runtime.settings import Settings
 
@@ -68,16 +68,7 @@ class ClickHouseReader:
     def _connected(self) -> Client:
         with self._lock:
             if self._client is None:
-                clickhouse = self._settings.clickhouse
-                self._client = clickhouse_connect.get_client(
-                    dsn=clickhouse.url,
-                    username=clickhouse.user,
-                    password=clickhouse.password.get_secret_value(),
-                    database=clickhouse.database,
-                    autogenerate_session_id=False,
-                    connect_timeout=5,
-                    send_receive_timeout=self._settings.query.export_s_max + 5,
-                )
+                self._client = clickhouse.connect(self._settings.clickhouse)
             return self._client
 
 

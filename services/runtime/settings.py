@@ -7,7 +7,7 @@ This is the only module that reads `os.environ`; everything else is handed a `Se
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -56,6 +56,8 @@ class RuleSettings(_Group):
 class IngestSettings(_Group):
     poll_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(150, description="How long one poll gathers events: larger messages for the processors against latency.")
     poll_events_max: Annotated[int, Field(ge=1)] = Field(20_000, description="Most records of one poll.")
+    poll_bytes_max: Annotated[int, Field(ge=1)] = Field(4 * 1024 * 1024, description="Most bytes of one poll: a message for the processors stays below what the broker takes.")
+    in_flight_max: Annotated[int, Field(ge=1)] = Field(16, description="Most polls whose messages are not acknowledged yet; more, and ingest waits.")
     idle_after_s: Annotated[float, Field(gt=0)] = Field(30.0, description="T2: a partition read to its end for so long follows the ticks.")
     tick_s: Annotated[float, Field(gt=0)] = Field(1.0, description="How often every batches partition gets a message, events or not.")
     group_id: str = Field("quarterhour-ingest", description="Consumer group.")
@@ -76,7 +78,10 @@ class ProcessorSettings(_Group):
 
 class SinkSettings(_Group):
     flush_ms: Annotated[int, Field(ge=10)] = Field(500, description="Longest age of rows before they are inserted.")
-    flush_rows: Annotated[int, Field(ge=1)] = Field(50_000, description="Most rows of one insert.")
+    flush_rows: Annotated[int, Field(ge=1)] = Field(50_000, description="Rows at which they are inserted whatever their age.")
+    flush_bytes: Annotated[int, Field(ge=1)] = Field(64 * 1024 * 1024, description="Bytes of facts at which they are inserted whatever their age.")
+    retry_s_max: Annotated[float, Field(gt=0)] = Field(15.0, description="Longest wait between two tries while ClickHouse does not take rows.")
+    session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
     group_id: str = Field("quarterhour-sink", description="Consumer group.")
 
 
@@ -142,23 +147,25 @@ def setting_names() -> dict[str, str]:
     return names
 
 
+def shown_values(settings: Settings) -> dict[str, str]:
+    """Environment variable → effective value, secrets masked."""
+    return _values(settings, lambda secret: "********" if secret.get_secret_value() else "")
+
+
 def environment_of(settings: Settings) -> dict[str, str]:
     """The environment variables that make another process read these settings (secrets included: for child processes only)."""
-    environment: dict[str, str] = {}
+    return _values(settings, SecretStr.get_secret_value)
+
+
+def _values(settings: Settings, secret: Callable[[SecretStr], str]) -> dict[str, str]:
+    values: dict[str, str] = {}
     for group, value in settings:
         if isinstance(value, _Group):
             for field, inner in value:
-                text = inner.get_secret_value() if isinstance(inner, SecretStr) else str(inner)
-                environment[f"{PREFIX}{group.upper()}{SEPARATOR}{field.upper()}"] = text
+                values[f"{PREFIX}{group.upper()}{SEPARATOR}{field.upper()}"] = secret(inner) if isinstance(inner, SecretStr) else str(inner)
         else:
-            environment[f"{PREFIX}{group.upper()}"] = str(value)
-    return environment
-
-
-def environment_for_children(settings: Settings) -> dict[str, str]:
-    """The whole environment for a child process: this one's, with our settings replaced by `settings`."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-    return {**kept, **environment_of(settings)}
+            values[f"{PREFIX}{group.upper()}"] = str(value)
+    return values
 
 
 def _explain(error: ValidationError) -> list[str]:

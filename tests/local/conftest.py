@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,5 +29,7 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
+def home() -> Iterator[Path]:
+    """An empty directory. Not pytest's own: each start of pytest shuts those against the user that PostgreSQL runs as, also of a run that is under way."""
+    with tempfile.TemporaryDirectory(prefix="quarterhour-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)

@@ -46,7 +46,7 @@ class Pipeline:
             assert at_ms is not None
             self.batcher.add(RawRecord(0, 0, self.read, at_ms, line))
             self.read += 1
-        batches, rejected = self.batcher.take(0)
+        batches, rejected = self.batcher.take(0, 0)
         self.published += rejected
         for fold, batch in zip(self.folds, batches, strict=True):
             self.published += fold.apply(encode_batch(batch), self.sent)
@@ -54,7 +54,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Nothing more comes: the watermark passes all there is (or stops at the cap)."""
-        batches, _ = self.batcher.take(0)
+        batches, _ = self.batcher.take(0, 0)
         for fold, batch in zip(self.folds, batches, strict=True):
             batch.ranges = [Range(0, 0, self.read, self.read, self.read == 0, None, None, self.cap_ms, idle=False)]
             self.published += fold.apply(encode_batch(batch), self.sent)

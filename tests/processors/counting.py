@@ -97,6 +97,9 @@ class CountingFold:
         versions = {number: page.version for number, page in sorted(self._pages.items()) if page.version >= 0}
         return encode_record(self._next_offset - 1, Position(self._next_offset, versions))
 
+    def pages(self) -> dict[int, dict[int, int]]:
+        return {number: page.counts for number, page in self._pages.items()}
+
     def status(self) -> dict[str, object]:
         return {"watermark": None}
 

@@ -15,10 +15,11 @@ from typing import IO
 
 import msgspec
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from services.events import topics
-from services.processors.state import state_topic
+from services.processors.state import partition_of
+from services.runtime.kafka import create_topics, state_topic, topic_specs
 from services.runtime.settings import KafkaSettings, ProcessorSettings, Settings, environment_of
 
 PARTITIONS = 4
@@ -64,21 +65,25 @@ class Stage:
         self._sent_messages = [0] * PARTITIONS
 
     def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
-        wanted = [
-            NewTopic(topics.BATCHES, PARTITIONS, 1),
-            NewTopic(topics.SESSIONS, self.settings.kafka.facts_partitions, 1, config={"max.message.bytes": str(facts_bytes_max)}),
-            NewTopic(state_topic(self.app_id), PARTITIONS, 1, config={"cleanup.policy": "compact"}),
-        ]
-        self._delete([topic.topic for topic in wanted])
-        for future in self.admin.create_topics(wanted).values():
+        """All topics of the product, empty."""
+        self.delete([spec.name for spec in topic_specs(self.settings)])
+        create_topics(self.settings, lambda text: None)
+        limit = ConfigEntry("max.message.bytes", str(facts_bytes_max), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topics.SESSIONS, incremental_configs=[limit])
+        for future in self.admin.incremental_alter_configs([resource]).values():
             future.result(10)
 
-    def _delete(self, names: list[str]) -> None:
-        present = set(self.admin.list_topics(timeout=10).topics)
-        for future in self.admin.delete_topics([name for name in names if name in present]).values() if present & set(names) else ():
+    def delete(self, names: list[str]) -> None:
+        """Delete topics that exist, and wait until they are gone."""
+        present = sorted(set(names) & set(self.admin.list_topics(timeout=10).topics))
+        for future in self.admin.delete_topics(present).values() if present else ():
             future.result(10)
         while set(self.admin.list_topics(timeout=10).topics) & set(names):
             time.sleep(0.05)
+
+    @property
+    def state_topic(self) -> str:
+        return state_topic(self.settings)
 
     def send(self, messages: int, keys: int = 8, first: int = 0) -> None:
         """`messages` to each partition, of `keys` keys each. Key n goes to partition n % PARTITIONS."""
@@ -93,6 +98,25 @@ class Stage:
         self._producer.poll(0)
         self.sent.update(keys)
         self._sent_messages[partition] += 1
+
+    def leave_a_hole(self, partition: int) -> None:
+        """A transaction's marker takes an offset that no reader sees."""
+        producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.app_id})
+        producer.init_transactions(20)
+        producer.begin_transaction()
+        producer.produce(topics.BATCHES, b"never to be read", partition=partition)
+        producer.flush(20)
+        producer.abort_transaction(20)
+
+    def append_state(self, records: dict[bytes, bytes]) -> None:
+        """As another worker would: at the end of the state topic."""
+        for key, value in records.items():
+            self._producer.produce(self.state_topic, value, key, partition=partition_of(key))
+        self._producer.flush(20)
+
+    def empty_state(self) -> None:
+        self.delete([self.state_topic])
+        create_topics(self.settings, lambda text: None)
 
     def start(self, instance: str = "", padding_bytes: int = 0, apply_s: float = 0.0, kill_after_s_max: float = 0.0, session_s: float | None = None) -> Process:
         processors = self.settings.processors.model_copy(update={"instance": instance, **({"session_timeout_s": session_s} if session_s else {})})
@@ -141,6 +165,16 @@ class Stage:
         while sum(self.committed()) < messages:
             assert time.monotonic() < deadline, f"no progress: {self.committed()}\n" + self.processes[-1].text()[-3000:]
             time.sleep(0.05)
+
+    def wait_for_text(self, process: Process, text: str, timeout_s: float = 30.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in process.text():
+            assert time.monotonic() < deadline, process.text()[-3000:]
+            time.sleep(0.05)
+
+    def revisions(self) -> set[tuple[int, int]]:
+        """(key, revision) of every fact."""
+        return {(fact["id"], fact["revision"]) for fact in map(msgspec.json.decode, (value for _, value in self.records(topics.SESSIONS)))}
 
     def facts(self) -> dict[int, int]:
         """Key → count of the highest revision. Two contents under one revision fail."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import os
+import random
 import signal
 import sys
 import threading
 import time
 
-from services.processors.main import run_with
-from services.runtime.settings import read_settings
+from services.processors.exits import SERVICE
+from services.processors.main import serve_fold
+from services.runtime.lifecycle import run_service
 from tests.processors.counting import CountingFold
 
 
 def main(padding_bytes: int, apply_s: float, kill_after_s_max: float) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     if kill_after_s_max:
         threading.Thread(target=_kill_at_random, args=(kill_after_s_max,), daemon=True).start()
-    return run_with(read_settings(), lambda partition: CountingFold(padding_bytes, apply_s))
+    return run_service(SERVICE, lambda settings, service: serve_fold(settings, service, lambda partition: CountingFold(padding_bytes, apply_s)))
 
 
 def _kill_at_random(after_s_max: float) -> None:

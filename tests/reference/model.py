@@ -41,7 +41,8 @@ def reference_facts(lines: Iterable[bytes], *, watermark_ms: int | None = None, 
         if isinstance(found, Refusal):
             facts.append(rejected_fact(found, source, offset, log_ms, line))
         else:
-            accepted.append(found)
+            # Set here, so that an unknown extra field of that name is not taken for it.
+            accepted.append(found | {"time_ms": time_ms})
     return ordered(facts + reference_of_events(accepted, watermark_ms))
 
 

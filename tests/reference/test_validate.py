@@ -93,7 +93,16 @@ def test_blank_lines_at_the_end_are_no_records() -> None:
 
 
 def test_a_control_record_is_no_event_and_no_refusal() -> None:
-    assert reasons(changed(type="log.closed", subject=None, data=None, time="2026-02-05T00:00:00Z"), changed()) == []
+    control = {"type": "log.closed", "subject": None, "data": None, "time": "2026-02-05T00:00:00Z"}
+    assert reasons(changed(**control, source="quarterhour"), changed()) == []
+    assert reasons(changed(**control, source="someone"), changed()) == [(0, "invalid_event", "source")]
+
+
+def test_an_unknown_extra_field_is_ignored() -> None:
+    def start(line: bytes) -> object:
+        return next(fact["start"] for fact in reference_facts([line], clock_ms=CLOCK_MS) if "billing_session_id" in fact)
+
+    assert start(changed(time_ms=5)) == instant_text(BASE_MS)
 
 
 def test_a_login_needs_an_agent_and_an_app() -> None:

@@ -65,6 +65,9 @@ ENVELOPE: Final[tuple[tuple[str, Check], ...]] = (
     ("data", lambda value: isinstance(value, dict)),
 )
 
+CONTROL: Final = tuple((name, one_of("quarterhour") if name == "source" else check) for name, check in ENVELOPE if name not in ("subject", "data"))
+"""E8: what a control record has."""
+
 CHECKS: Final[dict[str, Check]] = {
     "channel": text(1, 128),
     "kore_user_id": maybe_text,
@@ -126,7 +129,8 @@ def read_line(line: bytes) -> dict[str, Any] | Refusal:
     if not isinstance(kind, str):
         return Refusal("invalid_event", "type", workspace_id)
     if kind == CONTROL_TYPE:
-        return event
+        wrong = next((name for name, check in CONTROL if not check(event.get(name))), None)
+        return event if wrong is None else Refusal("invalid_event", wrong, workspace_id)
     if kind not in FIELDS:
         return Refusal("unknown_type", "", workspace_id)
     field = first_wrong_field(kind, event)

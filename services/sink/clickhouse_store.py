@@ -1,0 +1,58 @@
+"""Columnar inserts over HTTP.
+
+Rule: whatever the server answers other than success is `StoreAway`: a fact is never dropped because ClickHouse refuses it, it waits for a human.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from services.runtime.clickhouse import connect
+from services.runtime.errors import Unavailable
+from services.runtime.settings import ClickHouseSettings
+from services.sink.rows import Table
+from services.sink.store import StoreAway
+
+_UNKNOWN_TABLE: Final = ("60", "81")
+_INSERT_SETTINGS: Final = {
+    # History comes with many months in one insert; the default of 100 partitions would refuse it for ever.
+    "max_partitions_per_insert_block": 0,
+    # The answer must mean that the rows are durable.
+    "async_insert": 0,
+}
+
+
+class ClickHouseStore:
+    """Connects at the first insert, and again after a failure."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        self._client: Client | None = None
+
+    def insert(self, table: Table, columns: list[Sequence[object]]) -> None:
+        try:
+            if self._client is None:
+                self._client = connect(self._settings)
+            self._client.insert(
+                table.name,
+                columns,
+                column_names=list(table.columns),
+                column_type_names=list(table.columns.values()),
+                column_oriented=True,
+                settings=_INSERT_SETTINGS,
+            )
+        except Unavailable as error:
+            raise StoreAway(str(error)) from error
+        except (DatabaseError, OperationalError) as error:
+            self.close()
+            advice = " Run `quarterhour migrate`." if str(error.code) in _UNKNOWN_TABLE else ""
+            raise StoreAway(f"{str(error).splitlines()[0][:500]}{advice}") from error
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None

@@ -1,0 +1,21 @@
+"""Where rows go. The port; the engine is beside it (`clickhouse_store.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.sink.rows import Table
+
+
+class StoreAway(Exception):
+    """The store did not take the rows, or did not say so: insert them again later. `str()` is the reason."""
+
+
+class FactStore(Protocol):
+    """Rows handed over twice are one row under FINAL, so that every insert may be repeated."""
+
+    def insert(self, table: Table, columns: list[Sequence[object]]) -> None:
+        """Return when the rows are durable. Raises StoreAway."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,104 @@
+"""A real broker with the product's topics, once a run; and the commands as people call them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from typer.testing import CliRunner
+
+from services.cli import emit, simulate, wait
+from services.cli.offsets import Offsets
+from services.events.topics import BATCHES, FACT_TOPICS, RAW_TOPICS
+from services.local.kafka import start_kafka
+from services.runtime.errors import Unavailable
+from services.runtime.kafka import client_config, create_topics
+from services.runtime.settings import Settings, environment_of, read_settings
+
+Run = Callable[..., Result]
+KAFKA_PORT = 21_410
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    running = start_kafka(tmp_path_factory.mktemp("kafka"), KAFKA_PORT, KAFKA_PORT + 1, lambda _line: None)
+    try:
+        yield f"127.0.0.1:{KAFKA_PORT}"
+    finally:
+        running.stop()
+
+
+class Log:
+    """The topics of one broker, as a reader of all of them sees them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._offsets = Offsets(settings.kafka)
+
+    def read(self, *topics: str) -> list[Message]:
+        """Every record of these topics."""
+        held = self._offsets.held(topics)
+        reader = self._consumer("test-reader")
+        reader.assign([TopicPartition(topic, partition, offsets.start) for (topic, partition), offsets in held.items()])
+        records: list[Message] = []
+        while len(records) < sum(map(len, held.values())):
+            records += reader.consume(10_000, timeout=0.1)
+        reader.close()
+        return records
+
+    def commit(self, group: str, *topics: str) -> None:
+        """As the room would that has read everything."""
+        ends = [TopicPartition(topic, partition, offsets.stop) for (topic, partition), offsets in self._offsets.held(topics).items()]
+        reader = self._consumer(group)
+        reader.commit(offsets=ends, asynchronous=False)
+        reader.close()
+
+    def wait_until_ready(self) -> None:
+        """A topic that was just made may have no leader for a moment."""
+        while True:
+            try:
+                self._offsets.held((*RAW_TOPICS, BATCHES, *FACT_TOPICS))
+            except Unavailable:
+                time.sleep(0.05)
+            else:
+                return
+
+    def _consumer(self, group: str) -> Consumer:
+        return Consumer(client_config(self.settings.kafka) | {"group.id": group, "enable.auto.commit": False})
+
+
+@pytest.fixture
+def log(broker: str) -> Iterator[Log]:
+    """Empty topics and groups without a commit: all are made anew for each test."""
+    partitions = {f"QUARTERHOUR_KAFKA__{topics}_PARTITIONS": str(count) for topics, count in (("RAW", 2), ("BATCHES", 1), ("FACTS", 1))}
+    settings = read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": broker, **partitions})
+    admin = AdminClient(client_config(settings.kafka))
+    create_topics(settings, lambda _line: None)
+    found = Log(settings)
+    found.wait_until_ready()
+    yield found
+    for group in admin.delete_consumer_groups([settings.ingest.group_id, settings.processors.app_id, settings.sink.group_id]).values():
+        group.exception()  # A test that committed nothing has no group.
+    ours = [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
+    for future in admin.delete_topics(ours, operation_timeout=30).values():
+        future.result()
+
+
+@pytest.fixture
+def run(log: Log, tmp_path: Path) -> Run:
+    """Run a command against the broker: `run("emit", file)`."""
+    app = typer.Typer()
+    for module in (emit, simulate, wait):
+        module.register(app)
+
+    def call(*arguments: object, stdin: bytes | None = None) -> Result:
+        environment = environment_of(log.settings)
+        return CliRunner().invoke(app, [*map(str, arguments), "--data-dir", str(tmp_path / "no-stack")], input=stdin, env=environment)
+
+    return call

@@ -1,0 +1,74 @@
+"""The real broker: starts, keeps its data over a kill, refuses a second broker on its directory, and says what is wrong with a damaged one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # the package exports these without saying so
+
+from services.local.kafka import start_kafka
+from services.local.part import PartError
+
+PORT, CONTROLLER = 21_020, 21_021
+ADDRESS = {"bootstrap.servers": f"127.0.0.1:{PORT}"}
+
+
+def write(topic: str, value: bytes) -> None:
+    producer = Producer(ADDRESS)
+    producer.produce(topic, value)
+    assert producer.flush(15) == 0
+
+
+def read(topic: str) -> list[bytes | None]:
+    consumer = Consumer({**ADDRESS, "group.id": "reader", "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    messages = consumer.consume(1, timeout=20)
+    consumer.close()
+    return [message.value() for message in messages]
+
+
+def test_a_record_survives_a_kill_of_the_broker(home: Path, said: list[str]) -> None:
+    broker = start_kafka(home, PORT, CONTROLLER, said.append)
+    AdminClient(ADDRESS).create_topics([NewTopic("kept", 1, 1)])["kept"].result(15)
+    write("kept", b"value")
+    broker.kill()
+    again = start_kafka(home, PORT, CONTROLLER, said.append)
+    assert read("kept") == [b"value"]
+    again.stop()
+    assert again.process.poll() is not None
+
+
+def test_a_second_broker_on_the_same_directory_is_refused_with_the_way_out(home: Path, said: list[str]) -> None:
+    broker = start_kafka(home, PORT, CONTROLLER, said.append)
+    try:
+        with pytest.raises(PartError, match="Another broker runs on this data directory"):
+            start_kafka(home, PORT + 4, CONTROLLER + 4, said.append)
+    finally:
+        broker.stop()
+
+
+def test_a_directory_that_lost_its_metadata_is_refused_with_the_way_out(home: Path, said: list[str]) -> None:
+    (home / "logs" / "platform.voice-0").mkdir(parents=True)
+    with pytest.raises(PartError, match=r"holds no meta\.properties.*move it away"):
+        start_kafka(home, PORT, CONTROLLER, said.append)
+
+
+def test_a_format_that_was_interrupted_is_done_again(home: Path, said: list[str]) -> None:
+    (home / "logs.formatting").mkdir(parents=True)
+    (home / "logs.formatting" / "meta.properties").write_text("half")
+    start_kafka(home, PORT, CONTROLLER, said.append).stop()
+    assert not (home / "logs.formatting").exists()
+
+
+def test_a_taken_port_is_named_before_anything_starts(home: Path, said: list[str]) -> None:
+    broker = start_kafka(home, PORT, CONTROLLER, said.append)
+    try:
+        began = time.monotonic()
+        with pytest.raises(PartError, match=f"Port {PORT}, which kafka needs"):
+            start_kafka(home / "other", PORT, CONTROLLER, said.append)
+        assert time.monotonic() - began < 10
+    finally:
+        broker.stop()

@@ -1,0 +1,89 @@
+"""The databases, once a run, and the application over them with a clock that the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from services.accounts.keys import DEFAULT_SCOPES, KeyScope
+from services.accounts.store import Accounts
+from services.query.app import create_app
+from services.runtime.migrations import migrate_all
+from services.runtime.settings import Settings
+from tests.accounts.database import postgres_server
+from tests.query.stage import DATABASE, ClickHouse, clickhouse_server, ms
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def settings(clickhouse: ClickHouse) -> Iterator[Settings]:
+    with postgres_server() as dsn:
+        settings = Settings.model_validate({"clickhouse": {"url": clickhouse.url, "database": DATABASE}, "postgres": {"dsn": dsn}})
+        migrate_all(settings)
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def accounts(settings: Settings) -> Iterator[Accounts]:
+    with Accounts(settings.postgres.dsn.get_secret_value()) as accounts:
+        yield accounts
+
+
+@pytest.fixture
+def workspace() -> str:
+    return f"w-{uuid4().hex[:12]}"
+
+
+class Api:
+    """A client with a key of the workspace, and the clock of the service."""
+
+    def __init__(self, client: TestClient, accounts: Accounts, workspace: str) -> None:
+        self.client, self.accounts, self.workspace = client, accounts, workspace
+        self.now = "2026-03-15T12:00"
+        self.key = self.new_key()
+
+    def new_key(self, workspace: str | None = None, *, scopes: tuple[KeyScope, ...] = DEFAULT_SCOPES, apps: tuple[str, ...] = ()) -> str:
+        text, _ = self.accounts.create_key(workspace or self.workspace, datetime(2026, 1, 1, tzinfo=UTC), scopes=scopes, app_ids=apps)
+        return text
+
+    def get(self, path: str, *, key: str | None = None, **parameters: Any) -> httpx.Response:
+        """`from_` is `from`."""
+        query = {name.removesuffix("_"): value for name, value in parameters.items()}
+        return self.client.get(path, params=query, headers={"Authorization": f"Bearer {key or self.key}"})
+
+    def ok(self, path: str, **parameters: Any) -> Any:
+        response = self.get(path, **parameters)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def trends(self, **parameters: Any) -> list[dict[str, Any]]:
+        buckets = self.ok("/v1/usage/trends", **parameters)["buckets"]
+        assert isinstance(buckets, list)
+        return buckets
+
+
+@pytest.fixture(scope="session")
+def client(settings: Settings) -> Iterator[tuple[TestClient, Callable[[Callable[[], int]], None]]]:
+    clock: list[Callable[[], int]] = [lambda: ms("2026-03-15T12:00")]
+    app = create_app(settings, clock_ms=lambda: clock[0]())
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client, lambda now: clock.__setitem__(0, now)
+
+
+@pytest.fixture
+def api(client: tuple[TestClient, Callable[[Callable[[], int]], None]], accounts: Accounts, workspace: str) -> Api:
+    test_client, set_clock = client
+    made = Api(test_client, accounts, workspace)
+    set_clock(lambda: ms(made.now))
+    return made

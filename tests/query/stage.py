@@ -1,0 +1,97 @@
+"""A real ClickHouse (the local engine) and a real PostgreSQL under the application, and facts put straight into the tables.
+
+Times in tests are texts; without an offset they are UTC. Every test has workspaces of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from services.events.ids import fact_id
+from services.events.times import format_ms, parse_ms
+from services.local.clickhouse.part import start_clickhouse
+from services.local.part import Running
+from tests.accounts.database import free_port
+
+Fact = dict[str, Any]
+
+DATABASE = "usage"
+
+
+def ms(text: str) -> int:
+    """`2026-01-31`, `2026-01-31T08:15`, `2026-01-31T08:15:00.001` in UTC, or a whole RFC 3339 instant."""
+    text += "T00:00" if len(text) == 10 else ""
+    text += ":00" if len(text) == 16 else ""
+    return parse_ms(text if text[-1] == "Z" or text[-6] in "+-" else text + "Z")
+
+
+class ClickHouse:
+    """One server."""
+
+    def __init__(self, url: str, running: Running) -> None:
+        self.url = url
+        self.running = running
+
+    def run(self, text: str, body: bytes = b"", **parameters: str) -> bytes:
+        query = urlencode({"query": text, "database": DATABASE} | parameters)
+        with urllib.request.urlopen(f"{self.url}/?{query}", data=body or b" ", timeout=60) as response:
+            answer = response.read()
+        assert isinstance(answer, bytes)
+        return answer
+
+    def put(self, table: str, *facts: Fact) -> None:
+        lines = "\n".join(json.dumps(fact) for fact in facts)
+        self.run(f"INSERT INTO {table} FORMAT JSONEachRow", lines.encode(), date_time_input_format="best_effort")
+
+
+@contextmanager
+def clickhouse_server(data_dir: Path) -> Iterator[ClickHouse]:
+    """Without tables yet: `migrate_all` makes them."""
+    port = free_port()
+    running = start_clickhouse(data_dir, port)
+    try:
+        yield ClickHouse(f"http://127.0.0.1:{port}", running)
+    finally:
+        running.stop()
+
+
+def session(workspace: str, start: str, **fields: object) -> Fact:
+    """A usage session of 15 minutes, alone in its conversation; other fields by name."""
+    start_ms = ms(start)
+    t0_ms = ms(str(fields.pop("t0", start)))
+    end_ms = ms(str(fields.pop("end"))) if "end" in fields else start_ms + 900_000
+    fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": "app", "type": "usage", "channel": "web"}
+    fact |= {"kore_user_id": "", "channel_user_id": "", "conversation_id": f"c{t0_ms}", "message_id": "", "bot_ms": end_ms - start_ms, "human_ms": 0, "rule": "U7:full"}
+    fact |= {"conversation_start": format_ms(t0_ms), "start": format_ms(start_ms), "end": format_ms(end_ms)} | fields
+    return {"billing_session_id": fact_id(workspace, fact["app_id"], fact["type"], fact["conversation_id"], t0_ms, start_ms)} | fact
+
+
+def conversation(workspace: str, start: str, end: str | None = None, **fields: object) -> Fact:
+    fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": "app", "channel": "web", "kore_user_id": "", "channel_user_id": ""}
+    fact |= {"conversation_id": f"c{ms(start)}", "start": format_ms(ms(start)), "end": end and format_ms(ms(end)), "end_reason": "user" if end else "", "sessions": 1, "human_ms": 0}
+    fact |= fields
+    return {"conversation_episode_id": fact_id(workspace, fact["app_id"], fact["conversation_id"], fact["start"])} | fact
+
+
+def peak(workspace: str, quarter: str, seats: int, peak_at: str | None = None, **fields: object) -> Fact:
+    fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": "", "quarter": format_ms(ms(quarter)), "peak": seats, "agents": seats}
+    fact |= {"peak_at": format_ms(ms(peak_at or quarter))} | fields
+    return {"seat_peak_id": fact_id(workspace, fact["app_id"], quarter)} | fact
+
+
+def login(workspace: str, agent: str, start: str, end: str | None, apps: tuple[str, ...] = ("app",), **fields: object) -> Fact:
+    fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "login_id": f"l-{agent}-{start}", "agent_id": agent, "app_ids": sorted(apps)}
+    fact |= {"start": format_ms(ms(start)), "end": end and format_ms(ms(end))} | fields
+    return {"agent_login_id": fact_id(workspace, fact["login_id"], start)} | fact
+
+
+def assignment(workspace: str, agent: str, start: str, end: str | None, app: str = "app", **fields: object) -> Fact:
+    fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": app, "agent_id": agent}
+    fact |= {"start": format_ms(ms(start)), "end": end and format_ms(ms(end))} | fields
+    return {"agent_assignment_id": fact_id(workspace, app, agent, start)} | fact
