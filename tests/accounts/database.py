@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from services.local.postgres import dsn, start_postgres
 
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -60,7 +60,8 @@ class Api:
     def get(self, path: str, *, key: str | None = None, **parameters: Any) -> httpx.Response:
         """`from_` is `from`."""
         query = {name.removesuffix("_"): value for name, value in parameters.items()}
-        return self.client.get(path, params=query, headers={"Authorization": f"Bearer {key or self.key}"})
+        response: httpx.Response = self.client.get(path, params=query, headers={"Authorization": f"Bearer {key or self.key}"})
+        return response
 
     def ok(self, path: str, **parameters: Any) -> Any:
         response = self.get(path, **parameters)
