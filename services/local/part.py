@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 Say = Callable[[str], None]
 
@@ -65,6 +65,12 @@ class Running:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def stop(self) -> None:
         """Ask, wait, and kill at last. Harmless when it is gone already."""

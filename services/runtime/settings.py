@@ -157,6 +157,12 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return _values(settings, SecretStr.get_secret_value)
 
 
+def environment_for_children(settings: Settings) -> dict[str, str]:
+    """The whole environment for a child process: this one's, with our settings replaced by `settings`."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, **environment_of(settings)}
+
+
 def _values(settings: Settings, secret: Callable[[SecretStr], str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for group, value in settings:
