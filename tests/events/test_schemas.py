@@ -69,7 +69,8 @@ def test_schemas_and_decode_agree_on_every_field_of_every_mutation() -> None:
     judged = 0
     for value in list(mutations(seed=7, bytes_per_example=0))[::7]:
         outcome = decode(value, LOG_TIME_MS)
-        if isinstance(outcome, Refusal) and outcome.reason in ("malformed_json", "unknown_type") or b"9" * 4301 in value:
+        is_beyond_a_schema = isinstance(outcome, Refusal) and outcome.reason in ("malformed_json", "unknown_type")
+        if is_beyond_a_schema or b"9" * 4301 in value:  # Python's json reads no longer integer.
             continue
         event = json.loads(value)
         judged += 1

@@ -50,7 +50,8 @@ def test_an_offset_may_carry_the_instant_out_of_the_years() -> None:
         "2026-00-01T08:15:00Z", "2026-13-01T08:15:00Z", "2026-02-29T08:15:00Z", "2026-04-31T08:15:00Z", "1900-02-29T00:00:00Z", "0000-01-01T00:00:00Z",
         "10000-01-01T00:00:00Z", "-026-01-01T00:00:00Z", "+026-01-01T00:00:00Z", "2026-01-31T08:15:00+24:00", "2026-01-31T08:15:00+01:60",
         "2026-01-31T08:15:00+0100", "2026-01-31T08:15:00+1:00", "2026-01-31T08:15:00Z\n", " 2026-01-31T08:15:00Z", "2026-01-31T08:15:00Z ",
-        "2026-01-31T0_:15:00Z", "2026-01-31T08:1 :00Z", "٢٠٢٦-01-31T08:15:00Z", "2026-01-31T08:15:00.١Z", "2026-01-31T08:15:0٠Z", "2026-01-31T08:15:00.1e2Z",
+        "2026-01-31T0_:15:00Z", "2026-01-31T08:1 :00Z", "٢٠٢٦-01-31T08:15:00Z", "2026-01-31T08:15:00.\u0661Z", "2026-01-31T08:15:0\u0660Z",
+        "2026-01-31T08:15:00.1e2Z",
     ],
 )  # fmt: skip
 def test_what_is_no_rfc_3339_time_is_refused_cold_and_warm(text: str) -> None:
@@ -60,10 +61,7 @@ def test_what_is_no_rfc_3339_time_is_refused_cold_and_warm(text: str) -> None:
             parse_ms(text)
 
 
-@given(
-    st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)),
-    st.integers(-1439, 1439),
-)
+@given(st.datetimes(), st.integers(-1439, 1439))
 def test_parsing_agrees_with_the_calendar_of_python(naive: datetime, offset_minutes: int) -> None:
     moment = naive.replace(tzinfo=timezone(timedelta(minutes=offset_minutes)))
     # Python's own text of a zero offset, and of microseconds, is RFC 3339 as well; floor division cuts as E3 does.
