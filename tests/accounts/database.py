@@ -19,7 +19,10 @@ def free_port() -> int:
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """Its connection string; without tables yet. Not below pytest's own directory: every start of pytest closes that to other users, and PostgreSQL is one when we are root."""
+    """Its connection string; without tables yet.
+
+    Not below pytest's own directory: every start of pytest closes that to other users, and PostgreSQL is one when we are root.
+    """
     port = free_port()
     with TemporaryDirectory(prefix="quarterhour-postgres-") as place:
         data_dir = Path(place)

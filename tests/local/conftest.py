@@ -17,9 +17,8 @@ KAFKA_PORT = 21_010
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a broker that runs for the whole session."""
-    running = start_kafka(tmp_path_factory.mktemp("kafka"), KAFKA_PORT, KAFKA_PORT + 1)
-    yield read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{KAFKA_PORT}"})
-    running.stop()
+    with start_kafka(tmp_path_factory.mktemp("kafka"), KAFKA_PORT, KAFKA_PORT + 1):
+        yield read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{KAFKA_PORT}"})
 
 
 @pytest.fixture

@@ -14,33 +14,26 @@ PORT = 21_030
 
 
 def test_the_database_is_there_and_keeps_its_data_over_a_kill(home: Path, said: list[str]) -> None:
-    server = start_postgres(home, PORT, said.append)
-    with psycopg.connect(dsn(home, PORT)) as connection:
-        connection.execute("CREATE TABLE kept (value text)")
-        connection.execute("INSERT INTO kept VALUES ('here')")
-    server.kill()
-    again = start_postgres(home, PORT, said.append)
-    with psycopg.connect(dsn(home, PORT)) as connection:
+    with start_postgres(home, PORT, said.append) as server:
+        with psycopg.connect(dsn(home, PORT)) as connection:
+            connection.execute("CREATE TABLE kept (value text)")
+            connection.execute("INSERT INTO kept VALUES ('here')")
+        server.kill()
+    with start_postgres(home, PORT, said.append), psycopg.connect(dsn(home, PORT)) as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == ("here",)
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
-    again.stop()
 
 
 def test_nobody_gets_in_without_the_password(home: Path, said: list[str]) -> None:
-    server = start_postgres(home, PORT, said.append)
-    try:
-        with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(f"postgresql://postgres@127.0.0.1:{PORT}/quarterhour")
-        with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(f"postgresql://postgres:guess@127.0.0.1:{PORT}/quarterhour")
-    finally:
-        server.stop()
+    with start_postgres(home, PORT, said.append):
+        for user in ("postgres", "postgres:guess"):
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(f"postgresql://{user}@127.0.0.1:{PORT}/quarterhour")
     assert (home / "password").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_stop_does_not_wait_for_clients_that_stay_connected(home: Path, said: list[str]) -> None:
-    server = start_postgres(home, PORT, said.append)
-    with psycopg.connect(dsn(home, PORT)) as _connection:
+    with start_postgres(home, PORT, said.append) as server, psycopg.connect(dsn(home, PORT)):
         server.stop()
         assert server.process.returncode == 0
 

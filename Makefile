@@ -1,0 +1,49 @@
+# Everything that a person types here. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FILE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo up down test lint type schemas fmt
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Install everything into .venv, by the hashes in requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'quarterhour.pth').write_text(str(pathlib.Path.cwd()))"
+	printf '#!/bin/sh\nexec "%s/python" -m services.cli "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/quarterhour && chmod +x $(BIN)/quarterhour
+	touch $@
+
+lock: setup ## Compile requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
+
+up: setup ## Start the local stack in the background
+	$(BIN)/quarterhour up --detach
+
+down: setup ## Stop the local stack
+	$(BIN)/quarterhour down
+
+demo: setup ## 90 days of a small platform through the real pipeline
+	$(BIN)/python -m services.cli demo
+
+test: setup ## Every test
+	$(BIN)/python -m pytest -q
+
+lint: setup ## ruff, and the direction of imports
+	$(BIN)/ruff check services tests
+	$(BIN)/lint-imports
+
+type: setup ## mypy, strictly
+	$(BIN)/mypy services tests
+
+schemas: setup ## Write schemas/ from the models
+	$(BIN)/quarterhour schemas
+
+fmt: setup ## Format the code
+	$(BIN)/ruff format services tests
