@@ -57,7 +57,7 @@ class ApiKey:
 
 def key_text(prefix: bytes, secret: bytes) -> str:
     """The key, from PREFIX_BYTES and SECRET_BYTES random bytes."""
-    assert len(prefix) == PREFIX_BYTES and len(secret) == SECRET_BYTES
+    assert (len(prefix), len(secret)) == (PREFIX_BYTES, SECRET_BYTES)
     return f"qh_{prefix.hex()}_{secret.hex()}"
 
 

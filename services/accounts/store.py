@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psycopg
-from psycopg.rows import args_row
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from services.accounts.keys import PREFIX_BYTES, SECRET_BYTES, ApiKey, KeyScope, Principal, Refused, admit, key_hash, key_text, prefix_of
@@ -72,19 +72,19 @@ class Accounts:
         with self._connection() as connection:
             connection.execute("INSERT INTO workspaces (workspace_id, created_at) VALUES (%s, %s) ON CONFLICT DO NOTHING", (workspace_id, now))
             connection.execute(
-                "INSERT INTO api_keys (prefix, workspace_id, name, hash, last_four, scopes, app_ids, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (key.prefix, workspace_id, name, key.hash, key.last_four, list(scopes), list(app_ids) or None, now, expires_at),
+                f"INSERT INTO api_keys ({_KEY_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (key.prefix, workspace_id, name, key.hash, key.last_four, list(scopes), list(app_ids) or None, now, expires_at, None),
             )
         return text, key
 
     def list_keys(self, workspace_id: str | None = None) -> list[ApiKey]:
         """The keys of a workspace, or of all, revoked ones too; oldest first."""
-        with self._connection() as connection, connection.cursor(row_factory=args_row(_kept)) as cursor:
+        with self._connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(
                 f"SELECT {_KEY_COLUMNS} FROM api_keys WHERE workspace_id = %(workspace)s OR %(workspace)s::text IS NULL ORDER BY created_at, prefix",
                 {"workspace": workspace_id},
             )
-            return cursor.fetchall()
+            return [_kept(row) for row in cursor]
 
     def revoke_key(self, prefix: str, now: datetime) -> bool:
         """Refuse the key from now on. False: there is no key with this prefix. A key once revoked stays as it is."""
@@ -98,9 +98,10 @@ class Accounts:
         return "unknown" if prefix is None else admit(text, self._find(prefix), now)
 
     def _find(self, prefix: str) -> ApiKey | None:
-        with self._connection() as connection, connection.cursor(row_factory=args_row(_kept)) as cursor:
+        with self._connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(f"SELECT {_KEY_COLUMNS} FROM api_keys WHERE prefix = %s", (prefix,))
-            return cursor.fetchone()
+            row = cursor.fetchone()
+            return _kept(row) if row else None
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
@@ -113,17 +114,6 @@ class Accounts:
             raise AccountsUnavailable("PostgreSQL does not answer: check that it runs and that QUARTERHOUR_POSTGRES__DSN is right.") from error
 
 
-def _kept(
-    prefix: str,
-    workspace_id: str,
-    name: str,
-    hash_: bytes,
-    last_four: str,
-    scopes: list[KeyScope],
-    app_ids: list[str] | None,
-    created_at: datetime,
-    expires_at: datetime | None,
-    revoked_at: datetime | None,
-) -> ApiKey:
-    """A row of _KEY_COLUMNS."""
-    return ApiKey(prefix, workspace_id, name, hash_, last_four, tuple(scopes), tuple(app_ids) if app_ids else None, created_at, expires_at, revoked_at)
+def _kept(row: dict[str, Any]) -> ApiKey:
+    """PostgreSQL's arrays are lists."""
+    return ApiKey(**row | {"scopes": tuple(row["scopes"]), "app_ids": tuple(row["app_ids"]) if row["app_ids"] else None})

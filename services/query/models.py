@@ -24,7 +24,9 @@ class RangeParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
-    app_id: list[AppId] = Field(default_factory=list, max_length=APPS_MAX, description="Only these apps, together; may be repeated. Default: all apps that the key may see.")
+    app_id: list[AppId] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only these apps, together; may be repeated. Default: all apps that the key may see."
+    )
     range: RangeName | None = Field(None, description="A range that ends with the current period of the zone. Default 1w, unless from and to are given.")
     from_: str | None = Field(None, alias="from", max_length=64, description="Start: RFC 3339 instant, or date in the zone.")
     to: str | None = Field(None, max_length=64, description="End, not included: RFC 3339 instant, or date in the zone.")

@@ -23,10 +23,17 @@ from services.query.periods import PeriodError
 from services.query.reader import TooExpensive
 from services.runtime.errors import Unavailable
 
-Code = Literal["invalid_parameter", "invalid_cursor", "unauthenticated", "not_allowed", "not_found", "method_not_allowed", "unavailable", "too_expensive", "internal"]
+Code = Literal[
+    "invalid_parameter", "invalid_cursor", "unauthenticated", "not_allowed", "not_found", "method_not_allowed", "unavailable", "too_expensive", "internal"
+]
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 MEDIA_TYPE: Final = "application/problem+json"
 SAFE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+_ROUTING: Final[dict[int, tuple[Code, str]]] = {
+    404: ("not_found", "There is no such page; /openapi.json lists what there is."),
+    405: ("method_not_allowed", "This page is only read: use GET."),
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -55,8 +62,8 @@ class Problem(Exception):
 
     def __init__(self, status: int, code: Code, detail: str, errors: Sequence[FieldProblem] = (), incident: str | None = None) -> None:
         super().__init__(detail)
-        title = HTTPStatus(status).phrase
-        self.body = ProblemBody(type=f"urn:quarterhour:problem:{code}", title=title, status=status, detail=detail, code=code, errors=list(errors), incident=incident)
+        kind, title = f"urn:quarterhour:problem:{code}", HTTPStatus(status).phrase
+        self.body = ProblemBody(type=kind, title=title, status=status, detail=detail, code=code, errors=list(errors), incident=incident)
 
     def response(self) -> JSONResponse:
         headers = {"WWW-Authenticate": "Bearer"} if self.body.status == 401 else {}
@@ -89,8 +96,8 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def routed_nowhere(_request: Request, error: HTTPException) -> JSONResponse:
-        code: Code = "method_not_allowed" if error.status_code == 405 else "not_found" if error.status_code == 404 else "internal"
-        return Problem(error.status_code, code, "There is no such page; /openapi.json lists what there is." if code == "not_found" else str(error.detail)).response()
+        code, detail = _ROUTING.get(error.status_code, ("internal", str(error.detail)))
+        return Problem(error.status_code, code, detail).response()
 
     @app.exception_handler(TooExpensive)
     def too_expensive(request: Request, error: TooExpensive) -> JSONResponse:

@@ -18,7 +18,7 @@ from services.query.cursor import Cursor, CursorError, read_cursor
 from services.query.models import Health, PageParameters, RangeParameters, SeatParameters, Seats, SessionPage, SessionParameters, TrendParameters, Trends
 from services.query.periods import Interval, Period, cut, read_period
 from services.query.problems import MEDIA_TYPE, ProblemBody
-from services.query.session_statements import SessionFilter, session_export
+from services.query.session_statements import SessionFilter, SessionQuestion, session_export
 from services.query.shell import Shell, shell_of
 from services.runtime.errors import ServiceError
 
@@ -58,11 +58,12 @@ def seats(request: Request, principal: Reads, asked: Annotated[SeatParameters, Q
 def sessions(request: Request, principal: Reads, asked: Annotated[PageParameters, Query()]) -> SessionPage:
     shell = shell_of(request)
     now_ms = shell.clock_ms()
-    scope, which, period = scope_of(principal, asked.app_id), _filter(asked), _period(asked, now_ms)
-    cursor = read_cursor(asked.cursor, usage.question_of(scope, which, asked.order)) if asked.cursor else None
-    if cursor:
-        period = _period_of_cursor(cursor, period)
-    return usage.sessions(shell.reader, scope, period, now_ms, which, asked.order, cursor, asked.limit)
+    question = SessionQuestion(scope_of(principal, asked.app_id), _period(asked, now_ms), _filter(asked), asked.order)
+    if not asked.cursor:
+        return usage.sessions(shell.reader, question, None, asked.limit, now_ms)
+    cursor = read_cursor(asked.cursor, usage.binding(question))
+    question = replace(question, period=_period_of_cursor(cursor, question.period))
+    return usage.sessions(shell.reader, question, cursor.position, asked.limit, now_ms)
 
 
 @usage_routes.get("/sessions.csv", summary="All billed sessions of a range as CSV", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
@@ -71,7 +72,7 @@ def sessions_csv(request: Request, principal: Exports, asked: Annotated[SessionP
     A download that breaks off is an error of the transfer: what arrived whole is whole."""
     shell = shell_of(request)
     period = _period(asked, shell.clock_ms())
-    chunks = shell.reader.stream(session_export(scope_of(principal, asked.app_id), period, _filter(asked)))
+    chunks = shell.reader.stream(session_export(SessionQuestion(scope_of(principal, asked.app_id), period, _filter(asked))))
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(period)}"'}
     return StreamingResponse(_begun(chunks), media_type="text/csv; charset=utf-8; header=present", headers=headers)
 

@@ -29,7 +29,8 @@ def quarter_peaks(scope: Scope, period: Period, *, each_app: bool) -> Statement:
     """Rows (app, bucket, peak, peak_at) from the facts. App `""` is the whole workspace, which a scope without apps has; `each_app` adds its apps."""
     together = "" if each_app or scope.app_ids else " AND app_id = ''"
     text = f"""WITH {EDGES}
-SELECT app_id, roundDown(toUnixTimestamp64Milli(quarter), edges) AS bucket_ms, max(peak) AS seats, argMin(toUnixTimestamp64Milli(peak_at), (-toInt64(peak), peak_at)) AS at_ms
+SELECT app_id, roundDown(toUnixTimestamp64Milli(quarter), edges) AS bucket_ms, max(peak) AS seats,
+    argMin(toUnixTimestamp64Milli(peak_at), (-toInt64(peak), peak_at)) AS at_ms
 FROM v_seat_peaks
 WHERE {scope_sql(scope)}{together} AND quarter >= {FROM} AND quarter < {TO}
 GROUP BY app_id, bucket_ms"""
@@ -101,11 +102,13 @@ def _merged(presences: str) -> str:
     """Presences of one agent that meet or overlap, as one. The largest end so far of no row is 0, before every instant."""
     return f"""SELECT app_id, agent_id, min(first_ms) AS first_ms, max(gone_ms) AS gone_ms
     FROM (
-        SELECT app_id, agent_id, first_ms, gone_ms, sum(is_apart) OVER (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
+        SELECT app_id, agent_id, first_ms, gone_ms, sum(is_apart) OVER (of_agent ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS island
         FROM (
             SELECT app_id, agent_id, first_ms, gone_ms,
-                first_ms > max(gone_ms) OVER (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_apart
+                first_ms > max(gone_ms) OVER (of_agent ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_apart
             FROM ({presences})
+            WINDOW of_agent AS (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms)
         )
+        WINDOW of_agent AS (PARTITION BY app_id, agent_id ORDER BY first_ms, gone_ms)
     )
     GROUP BY app_id, agent_id, island"""

@@ -34,6 +34,16 @@ class SessionFilter:
     conversation_ids: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SessionQuestion:
+    """Which sessions, of when, and in which order by (start, id)."""
+
+    scope: Scope
+    period: Period
+    which: SessionFilter
+    order: Order = "asc"
+
+
 def session_counts(scope: Scope, period: Period) -> Statement:
     """Rows (bucket, usage, voice, alert)."""
     text = f"""WITH {EDGES}
@@ -54,27 +64,26 @@ GROUP BY bucket_ms"""
     return Statement(text, scope_parameters(scope) | period_parameters(period))
 
 
-def session_page(scope: Scope, period: Period, which: SessionFilter, order: Order, after: Position | None, limit: int) -> Statement:
-    """At most `limit` sessions by (start, id), from behind `after` on. Columns: SESSION_FIELDS."""
-    beyond, direction = (">", "ASC") if order == "asc" else ("<", "DESC")
+def session_page(question: SessionQuestion, after: Position | None, limit: int) -> Statement:
+    """At most `limit` sessions, from behind `after` on. Columns: SESSION_FIELDS."""
+    beyond, direction = (">", "ASC") if question.order == "asc" else ("<", "DESC")
     seek = _seek(beyond) if after else ""
     columns = ", ".join(_MILLISECONDS.get(field, field) for field in SESSION_FIELDS)
     text = _with_ends(
-        scope,
-        which,
+        question,
         select=columns,
         tail=f"{seek} ORDER BY start {direction}, billing_session_id {direction} LIMIT {{limit:UInt32}}",
         order=f"ORDER BY start {direction}, billing_session_id {direction}",
     )
     position = {"after_start": after.start_ms, "after_id": after.billing_session_id} if after else {}
-    return Statement(text, _parameters(scope, period, which) | position | {"limit": limit})
+    return Statement(text, _parameters(question) | position | {"limit": limit})
 
 
-def session_export(scope: Scope, period: Period, which: SessionFilter) -> Statement:
-    """Every session of the range as the CSV of SPEC §1, formatted by ClickHouse."""
+def session_export(question: SessionQuestion) -> Statement:
+    """Every session as the CSV of SPEC §1, formatted by ClickHouse."""
     columns = ",\n    ".join(f"{expression} AS `{title}`" for title, expression in CSV_COLUMNS.items())
-    text = _with_ends(scope, which, select=f"\n    {columns}", tail="", order="ORDER BY start, billing_session_id") + "\nFORMAT CSVWithNames"
-    return Statement(text, _parameters(scope, period, which) | {"zone": period.zone.key})
+    text = _with_ends(question, select=f"\n    {columns}", tail="", order="ORDER BY start, billing_session_id") + "\nFORMAT CSVWithNames"
+    return Statement(text, _parameters(question) | {"zone": question.period.zone.key})
 
 
 def safe_cell(column: str) -> str:
@@ -109,18 +118,19 @@ _MILLISECONDS: Final = {field: f"toUnixTimestamp64Milli({field})" for field in (
 _CONVERSATION: Final = "type, app_id, conversation_id, conversation_start"
 
 
-def _with_ends(scope: Scope, which: SessionFilter, *, select: str, tail: str, order: str) -> str:
+def _with_ends(question: SessionQuestion, *, select: str, tail: str, order: str) -> str:
+    mine = scope_sql(question.scope)
     t0_in_reach = "BETWEEN reach.1 AND reach.2"
     return f"""WITH sessions AS (
-    SELECT * FROM v_billing_sessions WHERE {scope_sql(scope)} AND {_STARTS_IN_RANGE}{_filter_sql(which)}{tail}
+    SELECT * FROM v_billing_sessions WHERE {mine} AND {_STARTS_IN_RANGE}{_filter_sql(question.which)}{tail}
 ), (SELECT (min(conversation_start), max(conversation_start)) FROM sessions) AS reach, ends AS (
     SELECT 'usage' AS type, app_id, conversation_id, start AS conversation_start, end AS ended_at
     FROM v_conversations AS conversations
-    WHERE {scope_sql(scope)} AND conversations.start {t0_in_reach}
+    WHERE {mine} AND conversations.start {t0_in_reach}
     UNION ALL
     SELECT type, app_id, conversation_id, conversation_start, if(argMax(rule, start) = 'V1:ended', max(end), NULL) AS ended_at
     FROM v_billing_sessions
-    WHERE {scope_sql(scope)} AND type = 'voice' AND conversation_start {t0_in_reach}
+    WHERE {mine} AND type = 'voice' AND conversation_start {t0_in_reach}
     GROUP BY {_CONVERSATION}
 )
 SELECT {select}
@@ -143,6 +153,8 @@ def _filter_sql(which: SessionFilter) -> str:
     return types + channels + (" AND conversation_id IN {conversations:Array(String)}" if which.conversation_ids else "")
 
 
-def _parameters(scope: Scope, period: Period, which: SessionFilter) -> dict[str, object]:
+def _parameters(question: SessionQuestion) -> dict[str, object]:
+    which, period = question.which, question.period
     filters = {"types": which.types, "channels": which.channels, "conversations": which.conversation_ids}
-    return scope_parameters(scope) | {"from": period.from_ms, "to": period.to_ms} | {name: list(values) for name, values in filters.items() if values}
+    lists = {name: list(values) for name, values in filters.items() if values}
+    return scope_parameters(question.scope) | {"from": period.from_ms, "to": period.to_ms} | lists

@@ -15,7 +15,8 @@ from services.query.periods import Period
 
 FROM: Final = "fromUnixTimestamp64Milli({from:Int64}, 'UTC')"
 TO: Final = "fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
-EDGES: Final = "arrayCumSum(arrayConcat([{from:Int64}], arrayFlatten(arrayMap((step, n) -> arrayWithConstant(n, step), {steps:Array(Int64)}, {counts:Array(UInt32)})))) AS edges"
+_STEPS: Final = "arrayMap((step, n) -> arrayWithConstant(n, step), {steps:Array(Int64)}, {counts:Array(UInt32)})"
+EDGES: Final = f"arrayCumSum(arrayConcat([{{from:Int64}}], arrayFlatten({_STEPS}))) AS edges"
 """The edges again, in milliseconds; `roundDown(x, edges)` is the start of the bucket that holds x (T5)."""
 
 READ_SETTINGS: Final[Mapping[str, int]] = {

@@ -8,13 +8,14 @@ Limit: the statements of one answer are separate reads; facts that arrive in bet
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Literal, Protocol
 
-from services.query.cursor import Cursor, digest, write_cursor
+from services.query.cursor import Cursor, Position, digest, write_cursor
 from services.query.models import RangeEcho, ScopeSeats, Seats, Session, SessionPage, TrendBucket, TrendRange, Trends
 from services.query.periods import Period
 from services.query.seat_statements import assigned_apps, presence_levels, quarter_peaks
-from services.query.session_statements import SESSION_FIELDS, Order, SessionFilter, conversation_counts, session_counts, session_page
+from services.query.session_statements import SESSION_FIELDS, SessionQuestion, conversation_counts, session_counts, session_page
 from services.query.statement import Scope, Statement
 
 Row = tuple[Any, ...]
@@ -107,19 +108,20 @@ def seats(reader: Reader, scope: Scope, period: Period, now_ms: int) -> Seats:
     )
 
 
-def question_of(scope: Scope, which: SessionFilter, order: Order) -> str:
+def binding(question: SessionQuestion) -> str:
     """What binds a cursor: the filters, not the range (the cursor holds it in instants) and not the zone (which only shows)."""
-    return digest([scope.workspace_id, scope.app_ids, which.types, which.channels, which.conversation_ids, order])
+    return digest([asdict(question.scope), asdict(question.which), question.order])
 
 
-def sessions(reader: Reader, scope: Scope, period: Period, now_ms: int, which: SessionFilter, order: Order, cursor: Cursor | None, limit: int) -> SessionPage:
+def sessions(reader: Reader, question: SessionQuestion, after: Position | None, limit: int, now_ms: int) -> SessionPage:
     """A page of the list; one row more than asked for tells whether there is another."""
-    rows = reader.rows(session_page(scope, period, which, order, cursor.position if cursor else None, limit + 1))
+    scope, period = question.scope, question.period
+    rows = reader.rows(session_page(question, after, limit + 1))
     page = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in rows[:limit]]
     more = None
     if len(rows) > limit:
         last = page[-1]
-        more = write_cursor(Cursor(question_of(scope, which, order), period.from_ms, period.to_ms, last["start"], last["billing_session_id"]))
+        more = write_cursor(Cursor(binding(question), period.from_ms, period.to_ms, last["start"], last["billing_session_id"]))
     return SessionPage(
         workspace_id=scope.workspace_id,
         app_ids=list(scope.app_ids),

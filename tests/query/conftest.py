@@ -77,7 +77,7 @@ class Api:
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[tuple[TestClient, Callable[[Callable[[], int]], None]]]:
     clock: list[Callable[[], int]] = [lambda: ms("2026-03-15T12:00")]
-    app = create_app(settings, clock_ms=lambda: clock[0]())
+    app = create_app(settings, clock_ms=lambda: clock[0]())  # noqa: PLW0108 - looked up at each call
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client, lambda now: clock.__setitem__(0, now)
 

@@ -67,15 +67,16 @@ def session(workspace: str, start: str, **fields: object) -> Fact:
     t0_ms = ms(str(fields.pop("t0", start)))
     end_ms = ms(str(fields.pop("end"))) if "end" in fields else start_ms + 900_000
     fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": "app", "type": "usage", "channel": "web"}
-    fact |= {"kore_user_id": "", "channel_user_id": "", "conversation_id": f"c{t0_ms}", "message_id": "", "bot_ms": end_ms - start_ms, "human_ms": 0, "rule": "U7:full"}
+    fact |= {"kore_user_id": "", "channel_user_id": "", "conversation_id": f"c{t0_ms}", "message_id": "", "rule": "U7:full"}
+    fact |= {"bot_ms": end_ms - start_ms, "human_ms": 0}
     fact |= {"conversation_start": format_ms(t0_ms), "start": format_ms(start_ms), "end": format_ms(end_ms)} | fields
     return {"billing_session_id": fact_id(workspace, fact["app_id"], fact["type"], fact["conversation_id"], t0_ms, start_ms)} | fact
 
 
 def conversation(workspace: str, start: str, end: str | None = None, **fields: object) -> Fact:
     fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": "app", "channel": "web", "kore_user_id": "", "channel_user_id": ""}
-    fact |= {"conversation_id": f"c{ms(start)}", "start": format_ms(ms(start)), "end": end and format_ms(ms(end)), "end_reason": "user" if end else "", "sessions": 1, "human_ms": 0}
-    fact |= fields
+    fact |= {"conversation_id": f"c{ms(start)}", "start": format_ms(ms(start)), "end": end and format_ms(ms(end)), "end_reason": "user" if end else ""}
+    fact |= {"sessions": 1, "human_ms": 0} | fields
     return {"conversation_episode_id": fact_id(workspace, fact["app_id"], fact["conversation_id"], fact["start"])} | fact
 
 

@@ -33,7 +33,7 @@ def ends(period: Period) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "zone", "first", "end", "interval", "buckets"),
+    "row",
     [
         ("24h", "UTC", "2026-03-14T13:00:00.000+00:00", "2026-03-15T13:00:00.000+00:00", "hour", 24),
         ("24h", "Asia/Kolkata", "2026-03-14T19:00:00.000+05:30", "2026-03-15T19:00:00.000+05:30", "hour", 24),
@@ -47,9 +47,10 @@ def ends(period: Period) -> tuple[str, str]:
         ("6m", "UTC", "2025-10-01T00:00:00.000+00:00", "2026-04-01T00:00:00.000+00:00", "month", 6),
     ],
 )
-def test_a_range_ends_with_the_current_period_of_the_zone(name: str, zone: str, first: str, end: str, interval: str, buckets: int) -> None:
+def test_a_range_ends_with_the_current_period_of_the_zone(row: tuple[str, str, str, str, str, int]) -> None:
+    name, zone, *expected = row
     period = asked(range=name, timezone=zone)
-    assert (*ends(period), period.interval, len(period.starts_ms)) == (first, end, interval, buckets)
+    assert [*ends(period), period.interval, len(period.starts_ms)] == expected
 
 
 def test_nothing_asked_is_the_last_seven_days() -> None:
@@ -109,7 +110,8 @@ def test_ten_thousand_buckets_are_allowed_and_one_more_is_not() -> None:
 
 def test_the_hour_that_comes_twice_is_two_buckets() -> None:
     period = asked(from_="2026-11-01", to="2026-11-02", timezone="America/New_York", interval="hour")
-    assert [period.local(edge)[11:16] + period.local(edge)[-6:] for edge in period.starts_ms[:4]] == ["00:00-04:00", "01:00-04:00", "01:00-05:00", "02:00-05:00"]
+    starts = [period.local(edge) for edge in period.starts_ms[:4]]
+    assert [start[11:16] + start[-6:] for start in starts] == ["00:00-04:00", "01:00-04:00", "01:00-05:00", "02:00-05:00"]
 
 
 def test_a_change_of_half_an_hour_makes_a_bucket_of_half_an_hour() -> None:
@@ -119,7 +121,8 @@ def test_a_change_of_half_an_hour_makes_a_bucket_of_half_an_hour() -> None:
 
 
 def test_where_midnight_does_not_exist_the_day_begins_at_the_jump() -> None:
-    assert asked(from_="2026-04-24", to="2026-04-25", timezone="Africa/Cairo").local(midnight_ms(date(2026, 4, 24), ZoneInfo("Africa/Cairo"))) == "2026-04-24T01:00:00.000+03:00"
+    assert format_ms(midnight_ms(date(2026, 4, 24), ZoneInfo("Africa/Cairo"))) == "2026-04-23T22:00:00.000Z"
+    assert asked(from_="2026-04-24", to="2026-04-25", timezone="Africa/Cairo").local(ms("2026-04-23T22:00")) == "2026-04-24T01:00:00.000+03:00"
 
 
 def test_where_midnight_comes_twice_the_day_begins_at_the_first() -> None:
@@ -147,7 +150,8 @@ def test_buckets_are_the_local_periods_of_every_instant_in_them(zone: str, first
     """Judged without the code: two neighbouring quarters share a bucket exactly when their local labels are equal."""
     place = ZoneInfo(zone)
     edges = cut(first, first + length, interval, place)
-    assert edges[0] == first and edges[-1] == first + length and all(before < after for before, after in pairwise(edges))
+    assert (edges[0], edges[-1]) == (first, first + length)
+    assert all(before < after for before, after in pairwise(edges))
     instants = [*range(first, first + length, QUARTER_MS * 3), *(edge + shift for edge in edges[1:-1] for shift in (-1, 0))]
     labels = {(bisect_right(edges, instant), _label(instant, place, interval)) for instant in instants if first <= instant < first + length}
     assert len({bucket for bucket, _ in labels}) == len(labels), "a bucket holds one label"
