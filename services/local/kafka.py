@@ -77,7 +77,6 @@ logger.recovery.level=INFO
 """
 
 _ADVICE: Final = {
-    "Failed to acquire lock": "Another broker runs on this data directory: stop it (`quarterhour down`), or use another --data-dir.",
     "Address already in use": "Another process took the port in the meantime: choose other ports with --port-base.",
     "InconsistentClusterIdException": "The files belong to another cluster: use the data directory they came from, or move this one away.",
     "There is insufficient memory": "The machine has too little free memory for a heap of 1 GiB: free some and start again.",
@@ -97,6 +96,8 @@ def kafka_part(data_dir: Path, port: int, controller_port: int) -> Part:
         endpoint=f"127.0.0.1:{port}",
         ports=(port, controller_port),
         prepare=partial(_prepare, home, port, controller_port),
+        # Two brokers on one directory ruin its metadata, and Kafka's own lock comes too late (seen: the first one died of a corrupt record).
+        lock=home / "lock",
         stop_s=30.0,
         ready_s=90.0,
         advice=_ADVICE,

@@ -6,15 +6,17 @@ Limit: parts are processes on this machine whose output goes to one log file eac
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 Say = Callable[[str], None]
 
@@ -45,6 +47,8 @@ class Part:
     environment: Mapping[str, str] | None = None
     """None: this process's own."""
     user: str | None = None
+    lock: Path | None = None
+    """A file that one process at a time may hold; for parts that do not look after their directory themselves."""
     tries_at_start: int = 1
     """How often a first start may end before it counts as failed."""
     stop_signal: int = signal.SIGTERM
@@ -112,7 +116,7 @@ def start(part: Part, log: Path, say: Say | None = None) -> Running:
 def launch(part: Part, log: Path) -> subprocess.Popen[bytes]:
     """Start the process in a session of its own (a Ctrl-C in the terminal must not reach it before its turn), its output appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as output, _locked(part) as lock:
         return subprocess.Popen(
             part.argv,
             env=part.environment,
@@ -121,7 +125,22 @@ def launch(part: Part, log: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[lock.fileno()] if lock else [],
         )
+
+
+@contextmanager
+def _locked(part: Part) -> Iterator[IO[bytes] | None]:
+    """The part's lock file, locked. The child inherits it, so it is locked for as long as the child lives, whatever becomes of this process."""
+    if part.lock is None:
+        yield None
+        return
+    with part.lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PartError(f"Another {part.name} runs on {part.lock.parent}: stop it (`quarterhour down`), or use another --data-dir.") from None
+        yield file
 
 
 def as_user(user: str | None) -> dict[str, Any]:
