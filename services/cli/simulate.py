@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
+    *,
     days: Annotated[int, typer.Option(min=1, help="Whole days of history.")] = 90,
     start: Annotated[str | None, typer.Option(help="First day or instant, such as 2026-01-01. Default: so many days before today, and on until now.")] = None,
     workspaces: Annotated[int, typer.Option(min=1)] = 1,

@@ -2,7 +2,7 @@
 
 Rule: each room commits what it has read after its own output is safe, so that three questions, asked in the order of the data's way, are the whole answer:
 has ingest committed the raw records; have the processors committed the batches that there are then; has the sink committed the facts that there are then.
-`--close` says first, by a `log.closed` record (E8), that no older event will come: then sessions, logins and quarters that wait for time to pass are published too.
+`--close` says first, by a `log.closed` record (E8), that no older event will come: then what waits for time to pass is published too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from services.runtime.settings import KafkaSettings, Settings
 
 CLOSE_AFTER_MS: Final = 26 * 3_600_000
-"""Past the longest wait of any rule: 24 h for a login, a call or human time (S1, V1, U8), then an hour of silence (U3) and a quarter; events may be 5 minutes ahead."""
+"""Past the longest wait of any rule: 24 h for a login, a call or human time (S1, V1, U8), then an hour of silence (U3) and a quarter."""
 _ASK_EVERY_S: Final = 0.2
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
-from click.testing import Result
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.cli import emit, simulate, wait
 from services.cli.offsets import Offsets
@@ -34,6 +35,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         running.stop()
 
 
+@dataclass(frozen=True)
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    log_ms: int
+    key: bytes | None
+    value: bytes
+
+
 class Log:
     """The topics of one broker, as a reader of all of them sees them."""
 
@@ -41,16 +52,16 @@ class Log:
         self.settings = settings
         self._offsets = Offsets(settings.kafka)
 
-    def read(self, *topics: str) -> list[Message]:
-        """Every record of these topics."""
+    def read(self, *topics: str) -> list[Record]:
+        """Every record of these topics, by topic, partition and offset."""
         held = self._offsets.held(topics)
         reader = self._consumer("test-reader")
         reader.assign([TopicPartition(topic, partition, offsets.start) for (topic, partition), offsets in held.items()])
-        records: list[Message] = []
+        records: list[Record] = []
         while len(records) < sum(map(len, held.values())):
-            records += reader.consume(10_000, timeout=0.1)
+            records += map(_record, reader.consume(10_000, timeout=0.1))
         reader.close()
-        return records
+        return sorted(records, key=lambda record: (record.topic, record.partition, record.offset))
 
     def commit(self, group: str, *topics: str) -> None:
         """As the room would that has read everything."""
@@ -71,6 +82,10 @@ class Log:
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(client_config(self.settings.kafka) | {"group.id": group, "enable.auto.commit": False})
+
+
+def _record(message: Any) -> Record:
+    return Record(message.topic(), message.partition(), message.offset(), message.timestamp()[1], message.key(), message.value())
 
 
 @pytest.fixture

@@ -100,9 +100,9 @@ def test_what_a_room_writes_before_it_commits_is_waited_for_too(log: Log, run: R
 def test_closing_writes_one_control_record_into_every_partition_26_hours_after_the_newest_log_time(log: Log, run: Run) -> None:
     run("emit", "-", stdin=b"\n".join([EVENT, LATER, EVENT]))
     run("wait", "--close", "--timeout", 0)
-    closed = [record for record in log.read(*RAW_TOPICS) if b"log.closed" in record.value()]
-    assert {(record.topic(), record.partition()) for record in closed} == {(topic, partition) for topic in RAW_TOPICS for partition in (0, 1)}
-    events = [decode(record.value(), record.timestamp()[1]) for record in closed]
+    closed = [record for record in log.read(*RAW_TOPICS) if b"log.closed" in record.value]
+    assert {(record.topic, record.partition) for record in closed} == {(topic, partition) for topic in RAW_TOPICS for partition in (0, 1)}
+    events = [decode(record.value, record.log_ms) for record in closed]
     newest_ms = parse_ms("2026-01-31T11:00:00Z")
     assert {(event.kind, event.time_ms) for event in events if isinstance(event, Event)} == {(Kind.LOG_CLOSED, newest_ms + 26 * HOUR_MS)}
 
@@ -113,8 +113,8 @@ def test_a_control_record_bears_its_partitions_newest_log_time_and_in_an_empty_o
     run("wait", "--close", "--timeout", 0)
     log_times: dict[str, set[int]] = {}
     for record in log.read(*RAW_TOPICS):
-        if b"log.closed" in record.value():
-            log_times.setdefault(record.topic(), set()).add(record.timestamp()[1])
+        if b"log.closed" in record.value:
+            log_times.setdefault(record.topic, set()).add(record.log_ms)
     eight, eleven = parse_ms("2026-01-31T08:00:00Z"), parse_ms("2026-01-31T11:00:00Z")
     assert log_times == {"platform.conversations": {eleven}, "platform.voice": {eight, eleven}, "platform.alerts": {eight, eleven}, "platform.agents": {eleven}}
 
@@ -122,7 +122,7 @@ def test_a_control_record_bears_its_partitions_newest_log_time_and_in_an_empty_o
 def test_until_says_when_the_log_is_closed(log: Log, run: Run) -> None:
     run("emit", "-", stdin=EVENT)
     run("wait", "--close", "--until", "2026-02-03", "--timeout", 0)
-    closed = [json.loads(record.value()) for record in log.read(VOICE) if b"log.closed" in record.value()]
+    closed = [json.loads(record.value) for record in log.read(VOICE) if b"log.closed" in record.value]
     assert {record["time"] for record in closed} == {"2026-02-03T00:00:00.000Z"}
 
 

@@ -69,7 +69,8 @@ def test_a_later_end_only_adds_lines_at_the_end() -> None:
 def test_lines_come_in_time_order_and_inside_the_range(clean: list[Event]) -> None:
     times = [event.time_ms for event in clean]
     assert all(earlier <= later for earlier, later in pairwise(times))
-    assert START_MS <= times[0] and times[-1] < THREE_DAYS.end_ms
+    assert times[0] >= START_MS
+    assert times[-1] < THREE_DAYS.end_ms
 
 
 def test_every_kind_of_event_occurs_in_a_month() -> None:

@@ -17,6 +17,7 @@ _APP_NAMES = ("support", "orders", "banking", "travel", "helpdesk", "claims")
 class Agent:
     """A human agent. Days count from the start of the traffic; `leaves_day` is none for those who stay."""
 
+    workspace_id: str
     agent_id: str
     apps: tuple[str, ...]
     shift: int
@@ -84,6 +85,7 @@ def _agent(rng: Random, workspace: str, apps: tuple[str, ...], number: int) -> A
     own = tuple(sorted(rng.sample(apps, min(len(apps), 2 if rng.random() < 0.3 else 1))))
     joins = 0 if rng.random() < 0.8 else rng.randint(1, 60)
     return Agent(
+        workspace_id=workspace,
         agent_id=f"{workspace}-agent-{number + 1:04d}",
         apps=own,
         shift=(0, 1, 0, 1, 2)[number % 5],

@@ -19,7 +19,7 @@ _FREE_DAYS = 2
 _SECOND_DEVICE, _BREAK, _FORGETS = 0.2, 0.3, 0.03
 
 
-def shift(rng: Random, token: str, workspace: Workspace, agent: Agent, day: int, begins_ms: int) -> Iterator[tuple[Thread, Script]]:
+def shift(rng: Random, token: str, agent: Agent, day: int, begins_ms: int) -> Iterator[tuple[Thread, Script]]:
     """The logins of one agent in the shift that begins now. `day` counts from the start of the traffic."""
     if not agent.works(day) or (begins_ms // DAY_MS + agent.rest_days) % 7 < _FREE_DAYS:
         return
@@ -29,20 +29,19 @@ def shift(rng: Random, token: str, workspace: Workspace, agent: Agent, day: int,
     forgets = rng.random() < _FORGETS
     if rng.random() < _BREAK:
         leaves_ms = comes_ms + int((3 + rng.random()) * HOUR_MS)
-        yield _login(token, workspace, agent, apps, "desk", comes_ms, leaves_ms)
+        yield _login(token, agent, apps, "desk", (comes_ms, leaves_ms))
         comes_ms = leaves_ms + int((20 + 30 * rng.random()) * MINUTE_MS)
-    yield _login(token, workspace, agent, apps, "desk", comes_ms, None if forgets else goes_ms)
+    yield _login(token, agent, apps, "desk", (comes_ms, None if forgets else goes_ms))
     if rng.random() < _SECOND_DEVICE:
         mobile_ms = comes_ms + int(rng.random() * (goes_ms - comes_ms))
-        yield _login(token, workspace, agent, apps, "mobile", mobile_ms, mobile_ms + int((2 + 40 * rng.random()) * MINUTE_MS))
+        yield _login(token, agent, apps, "mobile", (mobile_ms, mobile_ms + int((2 + 40 * rng.random()) * MINUTE_MS)))
 
 
-def _login(token: str, workspace: Workspace, agent: Agent, apps: tuple[str, ...], device: str, comes_ms: int, goes_ms: int | None) -> tuple[Thread, Script]:
+def _login(token: str, agent: Agent, apps: tuple[str, ...], device: str, presence_ms: tuple[int, int | None]) -> tuple[Thread, Script]:
+    comes_ms, goes_ms = presence_ms
     name = f"login-{agent.agent_id}-{comes_ms:x}-{device}-{token}"
     served = f'"app_id":"{apps[0]}"' if len(apps) == 1 else '"app_ids":["' + '","'.join(apps) + '"]'
-    thread = Thread(
-        name, name, f"/platform/{workspace.workspace_id}/agents", f'"workspace_id":"{workspace.workspace_id}",{served},"agent_id":"{agent.agent_id}"'
-    )
+    thread = Thread(name, name, f"/platform/{agent.workspace_id}/agents", f'"workspace_id":"{agent.workspace_id}",{served},"agent_id":"{agent.agent_id}"')
     return thread, [(comes_ms, lines.LOGGED_IN)] + ([] if goes_ms is None else [(goes_ms, lines.LOGGED_OUT)])
 
 
@@ -53,7 +52,7 @@ def assignments(rng: Random, token: str, workspace: Workspace, start_ms: int) ->
         moves_ms = None if agent.moves_day is None else start_ms + agent.moves_day * DAY_MS + int(rng.random() * MINUTE_MS)
         leaves_ms = None if agent.leaves_day is None else start_ms + agent.leaves_day * DAY_MS + int(rng.random() * MINUTE_MS)
         for app in sorted({*agent.apps, agent.moves_to} if moves_ms is not None else agent.apps):
-            yield _assignment(token, workspace, agent, app), _subscription(agent, app, begins_ms, moves_ms, leaves_ms)
+            yield _assignment(token, agent, app), _subscription(agent, app, begins_ms, moves_ms, leaves_ms)
 
 
 def _subscription(agent: Agent, app: str, begins_ms: int, moves_ms: int | None, leaves_ms: int | None) -> Script:
@@ -70,6 +69,6 @@ def _subscription(agent: Agent, app: str, begins_ms: int, moves_ms: int | None, 
     return sorted(marks, key=lambda mark: mark[0])
 
 
-def _assignment(token: str, workspace: Workspace, agent: Agent, app: str) -> Thread:
-    data = f'"workspace_id":"{workspace.workspace_id}","app_id":"{app}","agent_id":"{agent.agent_id}"'
-    return Thread(f"plan-{agent.agent_id}-{app}-{token}", agent.agent_id, f"/platform/{workspace.workspace_id}/plans", data)
+def _assignment(token: str, agent: Agent, app: str) -> Thread:
+    data = f'"workspace_id":"{agent.workspace_id}","app_id":"{app}","agent_id":"{agent.agent_id}"'
+    return Thread(f"plan-{agent.agent_id}-{app}-{token}", agent.agent_id, f"/platform/{agent.workspace_id}/plans", data)

@@ -139,7 +139,7 @@ class _Stream:
         for workspace in self._workspaces:
             for agent in workspace.agents:
                 if agent.shift == number:
-                    for thread, script in shifts.shift(rng, self._token, workspace, agent, day, begins_ms):
+                    for thread, script in shifts.shift(rng, self._token, agent, day, begins_ms):
                         if len(script) == 1 or script[-1][0] > start_ms:  # A logout before the start is of nobody's login.
                             self._calendar.add(thread, [(max(at_ms, start_ms), verb) for at_ms, verb in script])
 
