@@ -102,7 +102,7 @@ def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines without their ends; blank lines at the end of the file are no records."""
     blank: list[bytes] = []
     for line in lines:
-        line = line.removesuffix(b"\n").removesuffix(b"\r")
+        line = line.removesuffix(b"\n")
         if line.strip():
             yield from blank
             blank.clear()

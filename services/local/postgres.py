@@ -138,7 +138,9 @@ def _make_way_for(user: str, home: Path) -> None:
 
 def _make_user(user: str) -> None:
     try:
-        subprocess.run(("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", user), check=True, capture_output=True, text=True)
+        subprocess.run(
+            ("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", user), check=True, capture_output=True, text=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise PartError(
             f"PostgreSQL does not run as root, and the system user {user} could not be made ({error}). "

@@ -64,7 +64,8 @@ class Call:
         t0 = (started or events)[0][0]
         ended = next((event[0] for event in events if event[1] is Kind.VOICE_ENDED and event[0] >= t0), None)
         te = min(events[-1][0] if ended is None else ended, t0 + rules.call_max_ms)
-        who = [_earliest(started, i) or _earliest(events, i) for i in (2, 3, 4)]
+        inside = [event for event in events if event[0] >= t0]
+        who = [_earliest(started, i) or _earliest(inside, i) for i in (2, 3, 4)]
         for k in range(1, max(1, -(-(te - t0) // QUARTER_MS)) + 1):
             start, full = t0 + (k - 1) * QUARTER_MS, t0 + k * QUARTER_MS
             end = full if ended is None else min(full, te)

@@ -52,7 +52,7 @@ def fatal() -> Iterator[None]:
     """Any exception inside ends the process. For places whose caller would log it and go on."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - the point: nothing unexpected may be survived
+    except Exception as error:
         leave(error)
 
 

@@ -42,6 +42,6 @@ def serve(settings: Settings, service: Service) -> None:
         ) from error
 
 
-def run(settings: Settings) -> int:
-    """Serve until a signal asks to stop; the exit code."""
-    return run_service("query", lambda _settings, service: serve(settings, service))
+def run() -> int:
+    """Serve until SIGTERM or SIGINT, with the settings of the environment. Gives the exit code."""
+    return run_service("query", serve)

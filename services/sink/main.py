@@ -116,7 +116,9 @@ class Sink:
         if error is not None:
             raise Unavailable(f"Kafka does not hand out facts: {error.str()}. The next start reads on from the last commit.")
         topic, partition, offset, value = message.topic(), message.partition(), message.offset(), message.value()
-        assert topic is not None and partition is not None and offset is not None
+        assert topic is not None
+        assert partition is not None
+        assert offset is not None
         try:
             row = read_row(topic, value)
         except Unreadable as reason:

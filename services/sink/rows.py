@@ -86,7 +86,7 @@ _JSON_TYPES: Final[dict[str, Any]] = {
     "UInt64": _COUNT,
     "Int32": int,
     "Array(String)": list[str],
-    "Map(String, UInt64)": dict[str, _COUNT],
+    "Map(String, UInt64)": dict[str, Annotated[int, msgspec.Meta(ge=0)]],
 }
 
 

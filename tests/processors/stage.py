@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from services.events import topics
 from services.processors.state import partition_of
 from services.runtime.kafka import create_topics, state_topic, topic_specs
-from services.runtime.settings import KafkaSettings, ProcessorSettings, Settings, environment_of
+from services.runtime.settings import PREFIX, KafkaSettings, ProcessorSettings, Settings, environment_of
 
 PARTITIONS = 4
 GROUP_SESSION_S = 6.0
@@ -62,7 +62,6 @@ class Stage:
         self.admin = AdminClient({"bootstrap.servers": self.servers})
         self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True, "linger.ms": 5})
         self.sent: Counter[int] = Counter()
-        self._sent_messages = [0] * PARTITIONS
 
     def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
         """All topics of the product, empty."""
@@ -91,28 +90,30 @@ class Stage:
             for partition in range(PARTITIONS):
                 found = [partition + PARTITIONS * ((number * 7 + step * 13) % 250) for step in range(keys)]
                 self.send_to(partition, found)
-        self._producer.flush(30)
+        self.flush()
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
 
     def send_to(self, partition: int, keys: Sequence[int]) -> None:
+        """One message; it is on its way, not yet there."""
         self._producer.produce(topics.BATCHES, msgspec.msgpack.encode(keys), partition=partition)
         self._producer.poll(0)
         self.sent.update(keys)
-        self._sent_messages[partition] += 1
 
     def leave_a_hole(self, partition: int) -> None:
-        """A transaction's marker takes an offset that no reader sees."""
+        """A transaction's marker takes an offset that no reader sees, here the one after a message."""
         producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.app_id})
         producer.init_transactions(20)
         producer.begin_transaction()
-        producer.produce(topics.BATCHES, b"never to be read", partition=partition)
-        producer.flush(20)
-        producer.abort_transaction(20)
+        producer.produce(topics.BATCHES, msgspec.msgpack.encode([partition]), partition=partition)
+        producer.commit_transaction(20)
 
     def append_state(self, records: dict[bytes, bytes]) -> None:
         """As another worker would: at the end of the state topic."""
         for key, value in records.items():
             self._producer.produce(self.state_topic, value, key, partition=partition_of(key))
-        self._producer.flush(20)
+        self.flush()
 
     def empty_state(self) -> None:
         self.delete([self.state_topic])
@@ -120,7 +121,8 @@ class Stage:
 
     def start(self, instance: str = "", padding_bytes: int = 0, apply_s: float = 0.0, kill_after_s_max: float = 0.0, session_s: float | None = None) -> Process:
         processors = self.settings.processors.model_copy(update={"instance": instance, **({"session_timeout_s": session_s} if session_s else {})})
-        environment = os.environ | environment_of(self.settings.model_copy(update={"processors": processors}))
+        bare = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        environment = bare | environment_of(self.settings.model_copy(update={"processors": processors}))
         log = self.directory / f"worker-{len(self.processes)}.log"
         output = log.open("wb")
         arguments = [sys.executable, "-m", "tests.processors.worker_process", str(padding_bytes), str(apply_s), str(kill_after_s_max)]
@@ -155,14 +157,19 @@ class Stage:
         """All that was sent is committed."""
         ends, deadline = self.ends(), time.monotonic() + timeout_s
         while self.committed() != ends:
+            self._require_a_living_worker()
             assert time.monotonic() < deadline, f"not done in {timeout_s} s: committed {self.committed()} of {ends}\n" + "\n".join(
                 process.text()[-3000:] for process in self.processes[-3:]
             )
             time.sleep(0.1)
 
+    def _require_a_living_worker(self) -> None:
+        assert any(process.popen.poll() is None for process in self.processes), self.processes[-1].text()[-3000:]
+
     def wait_for_progress(self, messages: int, timeout_s: float = 30.0) -> None:
         deadline = time.monotonic() + timeout_s
         while sum(self.committed()) < messages:
+            self._require_a_living_worker()
             assert time.monotonic() < deadline, f"no progress: {self.committed()}\n" + self.processes[-1].text()[-3000:]
             time.sleep(0.05)
 

@@ -6,6 +6,7 @@ Times in tests are texts; without an offset they are UTC. Every test has workspa
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,9 +41,11 @@ class ClickHouse:
 
     def run(self, text: str, body: bytes = b"", **parameters: str) -> bytes:
         query = urlencode({"query": text, "database": DATABASE} | parameters)
-        with urllib.request.urlopen(f"{self.url}/?{query}", data=body or b" ", timeout=60) as response:
-            answer = response.read()
-        assert isinstance(answer, bytes)
+        try:
+            with urllib.request.urlopen(f"{self.url}/?{query}", data=body, timeout=60) as response:
+                answer: bytes = response.read()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
         return answer
 
     def put(self, table: str, *facts: Fact) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 SECOND_MS: Final = 1_000
@@ -39,4 +39,4 @@ def instant_ms(text: str) -> int | None:
 
 def instant_text(time_ms: int) -> str:
     """`2026-01-31T08:15:00.000Z`."""
-    return (datetime(1970, 1, 1) + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds") + "Z"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 CloudEvent = dict[str, Any]
@@ -51,7 +51,7 @@ def offset_ms(when: str) -> int:
 
 def instant(time_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    return (datetime(1970, 1, 1) + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds") + "Z"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def entries(timeline: str) -> list[tuple[str, int]]:
@@ -68,13 +68,14 @@ def entries(timeline: str) -> list[tuple[str, int]]:
 
 def cloud_events(timeline: str, *, subject: str, workspace_id: str = "examples", app_id: str = "shop", t0_ms: int = T0_MS) -> list[CloudEvent]:
     """The CloudEvents of a timeline, in its order. A message's id is `m` and its place in the timeline, from 0."""
+    scope = {"workspace_id": workspace_id, "app_id": app_id}
     return [
-        cloud_event(what, t0_ms + at_ms, f"{subject}/{place}", subject, {"workspace_id": workspace_id, "app_id": app_id}, f"m{place}")
+        cloud_event(what, t0_ms + at_ms, event_id=f"{subject}/{place}", subject=subject, scope=scope, message_id=f"m{place}")
         for place, (what, at_ms) in enumerate(entries(timeline))
     ]
 
 
-def cloud_event(what: str, time_ms: int, event_id: str, subject: str, scope: dict[str, str], message_id: str) -> CloudEvent:
+def cloud_event(what: str, time_ms: int, *, event_id: str, subject: str, scope: dict[str, str], message_id: str) -> CloudEvent:
     kind, more = WHAT[what]
     data: dict[str, Any] = scope | {"channel": "web"} | more
     if kind == "conversation.message" or kind.startswith("alert."):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import ipaddress
+import signal
 import socket
 import sys
 import threading
@@ -106,6 +107,9 @@ def _serve(arguments: argparse.Namespace, users: Users, listener: socket.socket)
         timeout_keep_alive=30,
         timeout_graceful_shutdown=10,
     )
+    # uvicorn raises the signal that stopped it once more when it is done; without a handler that would end us before the engine is closed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
     uvicorn.Server(config).run(sockets=[listener])
     _close(engine.close)
     return 0

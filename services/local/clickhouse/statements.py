@@ -132,7 +132,7 @@ def _format_at(words: list[bytes]) -> int | None:
 
 
 def _top_level(text: bytes) -> Iterator[tuple[re.Match[bytes], bytes]]:
-    """Words (upper case) and signs outside of quotes, comments and parentheses; an opening parenthesis stands for its content."""
+    """Words (upper case) and signs outside of quotes, comments and parentheses; of these the outermost are told, not what they hold."""
     depth = 0
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "skip":
@@ -144,5 +144,7 @@ def _top_level(text: bytes) -> Iterator[tuple[re.Match[bytes], bytes]]:
                 yield match, b"("
         elif sign == b")":
             depth = max(0, depth - 1)
+            if depth == 0:
+                yield match, b")"
         elif depth == 0:
             yield match, b"''" if match.lastgroup == "quoted" else match.group().upper()
