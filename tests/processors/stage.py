@@ -103,11 +103,14 @@ class Stage:
 
     def leave_a_hole(self, partition: int) -> None:
         """A transaction's marker takes an offset that no reader sees, here the one after a message."""
+        end = self.ends()[partition]
         producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.app_id})
         producer.init_transactions(20)
         producer.begin_transaction()
         producer.produce(topics.BATCHES, msgspec.msgpack.encode([partition]), partition=partition)
         producer.commit_transaction(20)
+        while self.ends()[partition] < end + 2:
+            time.sleep(0.02)
 
     def append_state(self, records: dict[bytes, bytes]) -> None:
         """As another worker would: at the end of the state topic."""
