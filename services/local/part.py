@@ -38,6 +38,8 @@ class Part:
     argv: tuple[str, ...]
     ready: Callable[[], bool]
     """One probe, at most a few seconds; raises nothing."""
+    why_not: Callable[[], str] = lambda: ""
+    """What it says itself when it runs and is not ready; raises nothing."""
     endpoint: str = ""
     """For people: where it listens."""
     ports: tuple[int, ...] = ()
@@ -107,8 +109,9 @@ def start(part: Part, log: Path, say: Say | None = None) -> Running:
         if running.process.poll() is not None:
             raise PartError(explain(part, log, f"ended with exit code {running.process.returncode} before it was ready"))
         if time.monotonic() > deadline:
+            why = not_ready(part)
             running.stop()
-            raise PartError(explain(part, log, f"was not ready after {part.ready_s:.0f} s"))
+            raise PartError(explain(part, log, why))
         time.sleep(PROBE_EVERY_S)
     return running
 
@@ -146,6 +149,12 @@ def _locked(part: Part) -> Iterator[IO[bytes] | None]:
 def as_user(user: str | None) -> dict[str, Any]:
     """Arguments for `subprocess` to run as another user with that user's group and no other: root's groups must not go along."""
     return {"user": user, "group": user, "extra_groups": []} if user else {}
+
+
+def not_ready(part: Part) -> str:
+    """For `explain`, while it still runs: that it took too long, and what it says about it."""
+    said = part.why_not()
+    return f"was not ready after {part.ready_s:.0f} s" + (f" and says {said}" if said else "")
 
 
 def explain(part: Part, log: Path, why: str) -> str:

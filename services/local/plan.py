@@ -123,10 +123,13 @@ class Plan:
         if instance:
             # Static membership: a processor that is started again takes its partitions back without a rebalance.
             own["QUARTERHOUR_PROCESSORS__INSTANCE"] = name
+        # The query service tells on its own port whether its databases answer.
+        readiness = f"{self.endpoints()['query']}/readyz" if name == "query" else f"http://{LOOPBACK}:{port}/readyz"
         return Part(
             name=name,
             argv=(sys.executable, "-m", "services.cli", "serve", kind),
-            ready=partial(answers, f"http://{LOOPBACK}:{port}/readyz"),
+            ready=partial(answers, readiness),
+            why_not=partial(answer_of, readiness),
             endpoint=self.endpoints()["query"] if name == "query" else f"http://{LOOPBACK}:{port}/status.json",
             ports=(port, self.ports.query) if name == "query" else (port,),
             environment={**environment_for_children(settings), **own},
@@ -162,6 +165,17 @@ def answers(url: str) -> bool:
             return bool(response.status < 300)
     except (OSError, urllib.error.URLError):
         return False
+
+
+def answer_of(url: str) -> str:
+    """The body of the answer, whatever its status; empty: there was none."""
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S) as response:
+            return str(response.read(2_000), "utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        return str(error.read(2_000), "utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _make_topics(settings: Settings, say: Say) -> None:

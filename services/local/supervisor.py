@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from services.local.part import Part, PartError, Say, explain, launch
+from services.local.part import Part, PartError, Say, explain, launch, not_ready
 from services.local.processes import started_at
 
 EXIT_SETTINGS: Final = 2
@@ -55,10 +55,18 @@ class Child:
     """When its process began, as the system tells it (seconds since 1970): with the pid it names the process for ever."""
     restarts: int = 0
     exit_code: int | None = None
+    """Of its last end; None: it runs, or was ended by us."""
+    last_end: str = ""
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    def note_end(self) -> None:
+        """After it ended by itself, or by somebody else's signal."""
+        assert self.process is not None
+        self.exit_code = self.process.returncode
+        self.last_end = f"was ended by {signal.Signals(-self.exit_code).name}" if self.exit_code < 0 else f"ended with exit code {self.exit_code}"
 
 
 class Supervisor:
@@ -106,22 +114,23 @@ class Supervisor:
                 self._say(f"{child.part.name} is ready on {child.part.endpoint or '-'} after {time.monotonic() - began:.1f} s")
                 self._watchers.append(asyncio.create_task(self._keep_up(child), name=child.part.name))
                 return
-            if tries_left == 0 or child.exit_code == EXIT_SETTINGS:
+            if tries_left == 0 or child.exit_code in (EXIT_SETTINGS, None):
                 break
             await asyncio.sleep(PAUSE_FIRST_S)
         self._mark(child, "failed")
-        raise PartError(explain(child.part, child.log, _how_it_ended(child)))
+        raise PartError(explain(child.part, child.log, child.last_end))
 
     async def _keep_up(self, child: Child) -> None:
         """From the first readiness to the stop: start it again whenever it ends."""
         deaths = 0
         ready_since: float | None = time.monotonic()
         while True:
-            while child.running:
-                await asyncio.sleep(POLL_S)
-            if self._stopping:
-                return
-            child.exit_code = child.process.returncode if child.process else None
+            if ready_since is not None:
+                while child.running:
+                    await asyncio.sleep(POLL_S)
+                if self._stopping:
+                    return
+                child.note_end()
             if child.exit_code == EXIT_SETTINGS:
                 self._mark(child, "failed")
                 self._say(explain(child.part, child.log, "ended with exit code 2 (its settings cannot be used) and is not started again"))
@@ -133,7 +142,7 @@ class Supervisor:
     async def _pause(self, child: Child, deaths: int) -> None:
         pause_s = min(PAUSE_MAX_S, PAUSE_FIRST_S * 2.0 ** min(deaths - 1, 10))
         self._mark(child, "pausing")
-        self._say(f"{child.part.name} {_how_it_ended(child)}; it is started again in {pause_s:.1f} s (see {child.log})")
+        self._say(f"{child.part.name} {child.last_end}; it is started again in {pause_s:.1f} s (see {child.log})")
         await asyncio.sleep(pause_s)
 
     async def _start_again(self, child: Child) -> float | None:
@@ -142,7 +151,7 @@ class Supervisor:
         try:
             await self._launch(child)
         except PartError as error:
-            self._say(str(error))
+            child.last_end = f"could not be started: {error}"
             return None
         if not await self._until_ready(child):
             return None
@@ -162,9 +171,10 @@ class Supervisor:
         deadline = time.monotonic() + child.part.ready_s
         while not await asyncio.to_thread(child.part.ready):
             if not child.running:
-                child.exit_code = child.process.returncode if child.process else None
+                child.note_end()
                 return False
             if time.monotonic() > deadline:
+                child.last_end = await asyncio.to_thread(not_ready, child.part)
                 await self._end(child)
                 return False
             await asyncio.sleep(POLL_S)
@@ -229,14 +239,6 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _how_it_ended(child: Child) -> str:
-    if child.exit_code is None:
-        return f"was not ready after {child.part.ready_s:.0f} s"
-    if child.exit_code < 0:
-        return f"was ended by {signal.Signals(-child.exit_code).name}"
-    return f"ended with exit code {child.exit_code}"
 
 
 def _turn_over(log: Path) -> None:

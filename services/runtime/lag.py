@@ -39,7 +39,7 @@ def _partitions(admin: AdminClient, topics: set[str]) -> list[TopicPartition]:
 
 
 def _offsets(admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec) -> Lag:
-    asked = admin.list_offsets({partition: spec for partition in partitions}, request_timeout=TIMEOUT_S) if partitions else {}
+    asked = admin.list_offsets(dict.fromkeys(partitions, spec), request_timeout=TIMEOUT_S) if partitions else {}
     return {(partition.topic, partition.partition): future.result().offset for partition, future in asked.items()}
 
 

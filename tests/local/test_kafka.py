@@ -12,7 +12,7 @@ from services.local.kafka import start_kafka
 from services.local.part import PartError
 
 PORT, CONTROLLER = 21_020, 21_021
-ADDRESS = {"bootstrap.servers": f"127.0.0.1:{PORT}"}
+ADDRESS: dict[str, str | int | float | bool] = {"bootstrap.servers": f"127.0.0.1:{PORT}"}
 
 
 def write(topic: str, value: bytes) -> None:

@@ -14,13 +14,26 @@ import pytest
 from services.local import supervisor as module
 from services.local.part import PartError
 from services.local.supervisor import Child, Stage, Step, Supervisor
-
 from tests.local.children import journal, service
 
 NEVER_READY = "import time; time.sleep(60)"
 DIES = "import sys; print('my last words'); sys.exit(7)"
 BAD_SETTINGS = "import sys; print('no such setting'); sys.exit(2)"
-DEAF = "import signal, sys, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN); pathlib.Path(sys.argv[2], sys.argv[1] + '.ready').touch(); time.sleep(60)"
+DEAF = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path(sys.argv[2], sys.argv[1] + ".ready").touch()
+time.sleep(60)
+"""
+LATE = """
+import pathlib, sys, time
+home = pathlib.Path(sys.argv[2])
+if not (home / "tried").exists():
+    (home / "tried").touch()
+    sys.exit(69)
+(home / "late.ready").touch()
+time.sleep(60)
+"""
 
 
 def run(stages: list[Stage], home: Path, said: list[str], while_ready: Callable[[Supervisor], Awaitable[None]]) -> Supervisor:
@@ -99,8 +112,7 @@ def test_advice_follows_a_known_text_in_the_log(home: Path, said: list[str]) -> 
 
 
 def test_a_part_may_have_several_tries_at_its_start(home: Path, said: list[str]) -> None:
-    second_time = "import pathlib, sys, time; p = pathlib.Path(sys.argv[2]); f = p / 'tried'\nif not f.exists(): f.touch(); sys.exit(69)\n(p / 'late.ready').touch(); time.sleep(60)"
-    supervisor = run([[service("late", home, second_time, tries_at_start=2)]], home, said, nothing)
+    supervisor = run([[service("late", home, LATE, tries_at_start=2)]], home, said, nothing)
     assert child(supervisor, "late").state == "stopped"
 
 
