@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
@@ -44,9 +44,9 @@ def emit(
     """
     from services.cli.heads import records
 
-    with _opened(file) as (opened, size_bytes):
+    with _opened(file) as opened:
         lines = records(opened)
-        outcome = emit_lines(lines if rate is None else paced(lines, rate), emitter(data_dir), Display("emit", size_bytes), look_every(rate))
+        outcome = emit_lines(lines if rate is None else paced(lines, rate), emitter(data_dir), Display("emit", _size_bytes(file)), look_every(rate))
     finish_with(outcome)
 
 
@@ -105,13 +105,15 @@ def finish_with(outcome: Outcome) -> None:
         raise typer.Exit(1)
 
 
-@contextmanager
-def _opened(file: str) -> Iterator[tuple[IO[bytes], int | None]]:
+def _opened(file: str) -> AbstractContextManager[IO[bytes]]:
     if file == "-":
-        yield sys.stdin.buffer, None
-        return
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="FILE") from None
+
+
+def _size_bytes(file: str) -> int | None:
     path = Path(file)
-    if not path.is_file():
-        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
-    with path.open("rb") as opened:
-        yield opened, path.stat().st_size
+    return path.stat().st_size if path.is_file() else None

@@ -34,6 +34,8 @@ def serve(settings: Settings, service: Service) -> None:
     )
     server = _Server(config)
     service.on_stop(lambda: setattr(server, "should_exit", True))
+    # What its databases say stands on its own /readyz; the side server tells whether it listens.
+    service.ready_when(lambda: {"listens": server.started})
     try:
         server.run()
     except SystemExit as error:

@@ -59,7 +59,9 @@ def test_a_usage_session_has_all_cells(api: Api, clickhouse: ClickHouse) -> None
 def test_the_end_of_a_conversation_is_that_of_its_own_episode(api: Api, clickhouse: ClickHouse) -> None:
     w = api.workspace
     starts = ("2026-03-02T10:00", "2026-03-02T14:00")
-    clickhouse.put("billing_sessions", *(session(w, start, conversation_id="same") for start in starts), session(w, starts[0], conversation_id="same", app_id="b"))
+    clickhouse.put(
+        "billing_sessions", *(session(w, start, conversation_id="same") for start in starts), session(w, starts[0], conversation_id="same", app_id="b")
+    )
     ends = (conversation(w, start, start[:-2] + "05", conversation_id="same") for start in starts)
     clickhouse.put("conversations", *ends, conversation("another", starts[0], "2026-03-02T23:00", conversation_id="same", app_id="b"))
     found = sorted((row["Bot ID"], row["Billing Session Start Date Time"][11:16], row["Conversation Session End Date Time"][11:16]) for row in rows(api))
@@ -79,7 +81,9 @@ def test_a_call_ends_with_its_last_session_when_that_says_so_wherever_it_lies(ap
     w, t0 = api.workspace, "2026-03-31T23:50"
     for call, last in (("ended", "V1:ended"), ("silent", "V1:full")):
         of_call: dict[str, object] = {"type": "voice", "conversation_id": call, "t0": t0}
-        clickhouse.put("billing_sessions", session(w, t0, **of_call, rule="V1:full"), session(w, "2026-04-01T00:05", **of_call, end="2026-04-01T00:09", rule=last))
+        clickhouse.put(
+            "billing_sessions", session(w, t0, **of_call, rule="V1:full"), session(w, "2026-04-01T00:05", **of_call, end="2026-04-01T00:09", rule=last)
+        )
     found = {row["Conversation Session Id"]: row["Conversation Session End Date Time"] for row in rows(api)}
     assert found == {"ended": "2026-04-01T00:09:00.000+00:00", "silent": ""}
 
@@ -91,7 +95,9 @@ def test_a_call_does_not_borrow_the_end_of_a_conversation_with_its_id(api: Api, 
 
 
 def test_an_alert_is_its_own_conversation(api: Api, clickhouse: ClickHouse) -> None:
-    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00", end="2026-03-02T10:00", type="alert", conversation_id="", message_id="m", rule="A1"))
+    clickhouse.put(
+        "billing_sessions", session(api.workspace, "2026-03-02T10:00", end="2026-03-02T10:00", type="alert", conversation_id="", message_id="m", rule="A1")
+    )
     [row] = rows(api)
     assert row["Conversation Session Id"] == ""
     assert {row[title] for title in COLUMNS if title.endswith("Date Time")} == {"2026-03-02T10:00:00.000+00:00"}
@@ -100,19 +106,21 @@ def test_an_alert_is_its_own_conversation(api: Api, clickhouse: ClickHouse) -> N
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_text_that_a_spreadsheet_would_run_has_an_apostrophe_before_it(api: Api, clickhouse: ClickHouse, start: str) -> None:
     texts = ("app_id", "channel", "kore_user_id", "channel_user_id", "conversation_id", "message_id")
-    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00", **{name: f"{start}cmd|' /C calc'!A0" for name in texts}))
+    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00", **dict.fromkeys(texts, f"{start}cmd|' /C calc'!A0")))
     [row] = rows(api)
     titles = ("Bot ID", "Channel", "Kore User ID", "Channel User ID", "Conversation Session Id", "Message Id")
     assert [row[title] for title in titles] == [f"'{start}cmd|' /C calc'!A0"] * 6
 
 
 def test_quotes_commas_and_lines_inside_a_cell_come_back_as_they_were(api: Api, clickhouse: ClickHouse) -> None:
-    text = 'a "quote", a comma,\na line, a \\ and ‮ é 🎈 1=2'
+    text = 'a "quote", a comma,\na line, a \\ and \u202e é 🎈 1=2'
     clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00", channel_user_id=text))
     assert [row["Channel User ID"] for row in rows(api)] == [text]
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca", "Pacific/Marquesas"])
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca", "Pacific/Marquesas"]
+)
 def test_clickhouse_and_we_write_the_same_local_time_all_year(api: Api, clickhouse: ClickHouse, zone: str) -> None:
     instants = range(ms("2025-06-01T00:07:09.001"), ms("2026-06-01"), 86_400_000 * 5 + 1_800_001)
     starts = [datetime.fromtimestamp(instant / 1000, UTC).isoformat(timespec="milliseconds") for instant in instants]
@@ -158,7 +166,9 @@ def test_a_file_is_not_whole_when_clickhouse_dies_under_it(tmp_path: Path, setti
         migrate_all(own)
         clickhouse.put("billing_sessions", session(workspace, "2026-03-02T10:00"))
         columns = ", ".join(session(workspace, "2026-03-02T10:00"))
-        many = columns.replace("billing_session_id", "toString(number) AS billing_session_id", 1).replace("channel_user_id", "repeat('x', 200) AS channel_user_id")
+        many = columns.replace("billing_session_id", "toString(number) AS billing_session_id", 1).replace(
+            "channel_user_id", "repeat('x', 200) AS channel_user_id"
+        )
         clickhouse.run(f"INSERT INTO billing_sessions ({columns}) SELECT {many} FROM billing_sessions, numbers(200000) AS many")
         with served(own) as port:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
