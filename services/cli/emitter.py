@@ -99,7 +99,7 @@ def _require_topics(kafka: KafkaSettings) -> None:
 
 
 def _producer_config(kafka: KafkaSettings) -> dict[str, Any]:
-    return client_config(kafka) | {
+    return client_config(kafka, "ERROR") | {
         "enable.idempotence": True,
         "acks": "all",
         "compression.type": "lz4",

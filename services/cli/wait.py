@@ -144,7 +144,7 @@ def _write_closed(kafka: KafkaSettings, closed_ms: int, log_times_ms: Mapping[Wh
         if error is not None:
             failures.append(f"{message.topic()}/{message.partition()}: {error.str()}")
 
-    producer = Producer(client_config(kafka) | {"enable.idempotence": True, "message.timeout.ms": 30_000})
+    producer = Producer(client_config(kafka, "ERROR") | {"enable.idempotence": True, "message.timeout.ms": 30_000})
     for (topic, partition), log_ms in log_times_ms.items():
         producer.produce(topic, closed_record(closed_ms, f"{topic}/{partition}"), partition=partition, timestamp=log_ms, on_delivery=report)
     producer.flush()
