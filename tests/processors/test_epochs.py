@@ -23,9 +23,10 @@ class Crash(Exception):
 
 @dataclass
 class Log:
-    """What outlives a worker: facts, state records and the committed offset. `crash_at` counts the effects."""
+    """What outlives a worker: facts, state records and the committed offset. `crash_at` counts the effects; facts in flight die with the worker."""
 
     facts: list[OutFact] = field(default_factory=list)
+    in_flight: list[tuple[Receipt, OutFact]] = field(default_factory=list)
     records: dict[bytes, bytes] = field(default_factory=dict)
     committed: int = 0
     effects: int = 0
@@ -39,12 +40,14 @@ class Log:
     def send(self, facts: Sequence[OutFact], receipt: Receipt) -> None:
         for fact in facts:
             self.effect()
-            self.facts.append(fact)
-            receipt.sent += 1
+            self.in_flight.append((receipt, fact))
 
     async def settle(self, receipt: Receipt) -> None:
-        await asyncio.sleep(0)
-        self.effect()
+        for found in [found for found in self.in_flight if found[0] is receipt]:
+            await asyncio.sleep(0)
+            self.effect()
+            self.in_flight.remove(found)
+            self.facts.append(found[1])
 
     def backlog(self) -> int:
         return 0
@@ -82,6 +85,7 @@ def line_on(log: Log) -> Line:
 
 async def work(log: Log) -> None:
     """Take every message from the committed offset on, in epochs of two, until all is durable or the crash comes."""
+    log.in_flight.clear()
     line = line_on(log)
     running = asyncio.create_task(line.run())
     try:
