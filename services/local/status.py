@@ -9,9 +9,10 @@ import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from services.events import topics
+from services.events.times import format_ms
 from services.local import processes
 from services.local.find import stack_settings
 from services.local.part import Part
@@ -20,6 +21,9 @@ from services.local.state import PartState, is_running, read_state
 from services.runtime.clock import wall_ms
 from services.runtime.errors import Unavailable
 from services.runtime.settings import Settings
+
+YEAR_ONE_MS: Final = -62_135_596_800_000
+"""A watermark below it means: none yet."""
 
 Report = dict[str, Any]
 
@@ -59,10 +63,12 @@ def _state(written: str, running: bool, parts: list[Report]) -> str:
 
 def _part(seen: PartState, part: Part) -> Report:
     alive = bool(seen.pid) and processes.is_same(seen.pid, seen.started)
+    ready = alive and part.ready()
     return {
         "name": seen.name,
         "state": seen.state if alive or seen.state in ("stopped", "failed", "pausing", "waiting", "preparing") else "gone",
-        "ready": alive and part.ready(),
+        "ready": ready,
+        "says": part.why_not() if alive and not ready else "",
         "pid": seen.pid if alive else None,
         "uptime_s": round(wall_ms() / 1000 - seen.started) if alive else None,
         "memory_mb": round(processes.memory_bytes(seen.pid) / 1e6) if alive else None,
@@ -92,19 +98,21 @@ def _lag(settings: Settings) -> Report | None:
 
 
 def _watermark(parts: list[Report]) -> str | None:
-    """The least watermark that the processors tell in their /status.json; None when any of them tells none."""
-    told = [_told_by(part["endpoint"]) for part in parts if part["name"].startswith("processor")]
-    known = [watermark for watermark in told if watermark]
-    return min(known) if known and len(known) == len(told) else None
-
-
-def _told_by(endpoint: str) -> str | None:
-    try:
-        with urllib.request.urlopen(endpoint, timeout=PROBE_TIMEOUT_S) as response:
-            watermark = json.load(response).get("watermark")
-    except (OSError, ValueError):
+    """The least watermark of all partitions that the processors tell of; None when a processor tells nothing, or a partition has none yet."""
+    processors = [part for part in parts if part["name"].startswith("processor")]
+    told = [_watermarks_ms(part["endpoint"]) for part in processors]
+    least = min((watermark for watermarks in told for watermark in watermarks), default=None)
+    if least is None or not all(told) or least < YEAR_ONE_MS:
         return None
-    return watermark if isinstance(watermark, str) else None
+    return format_ms(least)
+
+
+def _watermarks_ms(status_url: str) -> list[int]:
+    try:
+        with urllib.request.urlopen(status_url, timeout=PROBE_TIMEOUT_S) as response:
+            return [int(partition["watermark_ms"]) for partition in json.load(response)["partitions"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def as_text(report: Report) -> str:
@@ -113,6 +121,7 @@ def as_text(report: Report) -> str:
         return f"No stack has run on {report['data_dir']} yet. Start one: quarterhour up"
     lines = [f"the stack on {report['data_dir']} is {report['state']}", ""]
     lines += _table([["part", "state", "pid", "up", "memory", "restarts", "endpoint"], *(_row(part) for part in report["parts"])])
+    lines += [f"{part['name']} says {part['says']}" for part in report["parts"] if part["says"]]
     lines += ["", *_behind(report["lag"]), f"watermark: {report['watermark'] or 'not known'}"]
     if report["state"] == "crashed":
         lines.append("Its supervisor was killed. `quarterhour up` ends what is left and starts it again.")

@@ -7,6 +7,8 @@ Limit: confluent-kafka only (the processors' engine brings its own client); conf
 from __future__ import annotations
 
 import logging
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,6 +30,9 @@ from services.runtime.settings import KafkaSettings, Settings
 Say = Callable[[str], None]
 
 TIMEOUT_S: Final = 15.0
+REPEAT_AFTER_S: Final = 60.0
+LINES_MAX: Final = 1_000
+_DIGITS: Final = re.compile(r"[0-9]+")
 
 RAW_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Larger than any event may be (E1), so that an event that is too large lands, and is refused and counted by ingest instead of vanishing at its sender."""
@@ -52,9 +57,11 @@ def client_config(kafka: KafkaSettings, log_level: str = "WARNING") -> dict[str,
     config: dict[str, Any] = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol,
-        "logger": logging.getLogger("kafka.client"),
+        "logger": client_logger(),
         "log_level": _SYSLOG_LEVELS[log_level],
-        # A broker that restarts is back within seconds; the default of 10 s would add to it.
+        # A broker that restarts is back within seconds; the default of 10 s would add to it. The default of 100 ms at the other end
+        # makes a consumer whose broker is away try 20 times a second (measured), and say so.
+        "reconnect.backoff.ms": 500,
         "reconnect.backoff.max.ms": 2_000,
     }
     if kafka.security_protocol.startswith("SASL"):
@@ -64,6 +71,32 @@ def client_config(kafka: KafkaSettings, log_level: str = "WARNING") -> dict[str,
     if kafka.ssl_ca_location:
         config["ssl.ca.location"] = kafka.ssl_ca_location
     return config
+
+
+class _OnceInAWhile(logging.Filter):
+    """Lets a line through unless the same one was let through within `REPEAT_AFTER_S`; digits do not make lines differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = _DIGITS.sub("", record.getMessage())
+        now = time.monotonic()
+        if now - self._told_at.get(line, -REPEAT_AFTER_S) < REPEAT_AFTER_S:
+            return False
+        if len(self._told_at) > LINES_MAX:
+            self._told_at.clear()
+        self._told_at[line] = now
+        return True
+
+
+def client_logger() -> logging.Logger:
+    """The logger of librdkafka's own lines: a broker that is away is worth a line now and then, not one an attempt."""
+    logger = logging.getLogger("kafka.client")
+    if not logger.filters:
+        logger.addFilter(_OnceInAWhile())
+    return logger
 
 
 @dataclass(frozen=True, slots=True)

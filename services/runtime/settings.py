@@ -163,6 +163,11 @@ def environment_for_children(settings: Settings) -> dict[str, str]:
     return {**kept, **environment_of(settings)}
 
 
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The whole environment of a child process that reads these settings."""
+    return {**os.environ, **environment_of(settings)}
+
+
 def _values(settings: Settings, secret: Callable[[SecretStr], str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for group, value in settings:
