@@ -21,16 +21,17 @@ from services.local.kafka import start_kafka
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import client_config, create_topics
 from services.runtime.settings import Settings, environment_of, read_settings
+from tests.accounts.database import free_port
 
 Run = Callable[..., Result]
-KAFKA_PORT = 21_410
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    running = start_kafka(tmp_path_factory.mktemp("kafka"), KAFKA_PORT, KAFKA_PORT + 1, lambda _line: None)
+    port = free_port()
+    running = start_kafka(tmp_path_factory.mktemp("kafka"), port, free_port(), lambda _line: None)
     try:
-        yield f"127.0.0.1:{KAFKA_PORT}"
+        yield f"127.0.0.1:{port}"
     finally:
         running.stop()
 
