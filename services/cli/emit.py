@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from services.cli.errors import explained
 from services.cli.progress import Display, Pace
 
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ def emit(
 
 
 def emitter(data_dir: Path | None) -> Emitter:
-    """An emitter to the running stack. Raises `Unavailable` when there is none."""
+    """An emitter to the running stack; without one the command ends here."""
     from services.cli.emitter import Emitter
     from services.local.find import stack_settings
     from services.runtime.clock import wall_ms
 
-    return Emitter(stack_settings(data_dir).kafka, wall_ms)
+    with explained():
+        return Emitter(stack_settings(data_dir).kafka, wall_ms)
 
 
 def emit_lines(lines: Iterable[bytes], to: Emitter, display: Display, every: int) -> Outcome:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from services.cli.errors import explained
 from services.cli.progress import Display
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ def wait(
     if until is not None and not close:
         raise typer.BadParameter("it says when the log is closed, so it needs --close", param_hint="--until")
     until_ms = None if until is None else instant_ms(until, "--until")
-    settings = stack_settings(data_dir)
-    offsets = Offsets(settings.kafka)
-    if close:
-        close_log(settings.kafka, offsets, until_ms, wall_ms())
     began_at = time.monotonic()
     try:
-        with Display("wait") as display:
+        with explained(), Display("wait") as display:
+            settings = stack_settings(data_dir)
+            offsets = Offsets(settings.kafka)
+            if close:
+                close_log(settings.kafka, offsets, until_ms, wall_ms())
             wait_for(stages_of(settings), offsets, began_at + timeout, display)
     except Behind as behind:
         typer.echo(f"Not all is stored after {timeout:g} s. {behind}", err=True)

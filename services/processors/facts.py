@@ -1,7 +1,8 @@
 """Send facts to the aggregate topics and know when all of an epoch's are acknowledged (E1).
 
 Rule: acks from all in-sync replicas, idempotent, and a fact that cannot be delivered raises: the process ends before its state is sent.
-librdkafka's producer rather than Faust's, because a fact costs about a tenth there (figures: services/README.md) and facts need nothing of Faust.
+librdkafka's producer rather than Faust's: a fact costs the event loop 5 µs there, 22 µs in aiokafka (measured; Faust adds to it), and facts need
+nothing of Faust.
 """
 
 from __future__ import annotations

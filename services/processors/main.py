@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_GC_THRESHOLDS: Final = (50_000, 20, 100)
-"""State is long-lived and has no cycles: the default thresholds would walk it again and again."""
+_GC_THRESHOLDS: Final = (50_000, 20, 1_000)
+"""State is long-lived and has no cycles: the default thresholds would walk it again and again, and a long walk stops heartbeats too."""
 _TELL_S: Final = 1.0
 
 

@@ -129,3 +129,10 @@ def test_until_says_when_the_log_is_closed(log: Log, run: Run) -> None:
 def test_until_without_close_is_refused(run: Run) -> None:
     result = run("wait", "--until", "2026-02-03")
     assert (result.exit_code, "--close" in result.stderr) == (2, True)
+
+
+def test_without_a_broker_a_sentence_says_what_to_do(log: Log, run: Run) -> None:
+    log.settings = log.settings.model_copy(update={"kafka": log.settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})})
+    for command in (("wait",), ("emit", "/dev/null"), ("simulate",)):
+        result = run(*command)
+        assert (result.exit_code, "quarterhour up" in result.stderr) == (69, True)

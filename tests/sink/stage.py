@@ -15,8 +15,8 @@ from typing import Any
 from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.events import topics
 from services.events.facts import FACT_ID_FIELDS
@@ -38,6 +38,7 @@ Sink._commit = commit
 {RUN}
 """
 METRICS_PORT = 21_155
+LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 @dataclass
@@ -113,13 +114,8 @@ class Stage:
         return {(found.topic, found.partition): found.offset for found in future.result().topic_partitions if found.offset >= 0}
 
     def held(self) -> int:
-        from confluent_kafka import Consumer, TopicPartition
-
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "looks-only"})
         wheres = [TopicPartition(topic, partition) for topic in topics.FACT_TOPICS for partition in range(self.settings.kafka.facts_partitions)]
-        total = sum(consumer.get_watermark_offsets(where, timeout=10)[1] for where in wheres)
-        consumer.close()
-        return total
+        return sum(future.result().offset for future in self.admin.list_offsets(dict.fromkeys(wheres, LATEST)).values())
 
     def ready(self) -> dict[str, bool]:
         try:
