@@ -1,21 +1,40 @@
-"""The examples of the rules (`examples.py`, `seat_examples.py`) against the reference model."""
+"""The examples of the rules (`examples.py`, `seat_examples.py`) against the two judges: the reference model, and the core."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from services.cli.meter import final, metered
+from tests.meters.driver import run
 from tests.reference.model import reference_facts, reference_of_events
 from tests.spec import reading
 from tests.spec.examples import CASES, WATERMARK_CASES, WORKED, Case, WatermarkCase
 from tests.spec.seat_examples import MARK_CASES, SEAT_CASES, MarkCase, SeatCase
-from tests.spec.timeline import MINUTE_MS, T0_MS, by_time, cloud_events
+from tests.spec.timeline import MINUTE_MS, T0_MS, CloudEvent, by_time, cloud_events
+
+Facts = list[dict[str, Any]]
+Judge = Callable[[list[CloudEvent], int | None], Facts]
+"""Events and the watermark (None: past everything) to the facts that are published then."""
+
+
+def core_facts(events: list[CloudEvent], watermark_ms: int | None) -> Facts:
+    """Each event a message of its own, through ingest's batcher and the fold."""
+    return run([[json.dumps(event).encode()] for event in events], cap_ms=watermark_ms)
+
+
+@pytest.fixture(params=[reference_of_events, core_facts], ids=["reference", "core"])
+def judge(request: pytest.FixtureRequest) -> Judge:
+    found: Judge = request.param
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.slug)
-def test_a_timeline_gives_these_sessions(case: Case) -> None:
-    facts = reference_of_events(case.events())
+def test_a_timeline_gives_these_sessions(judge: Judge, case: Case) -> None:
+    facts = judge(case.events(), None)
     found = reading.sessions(facts)
 
     assert reading.session_spans(facts) == case.expected
@@ -29,8 +48,8 @@ def test_a_timeline_gives_these_sessions(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", WATERMARK_CASES, ids=lambda case: case.slug)
-def test_a_watermark_publishes_these_sessions(case: WatermarkCase) -> None:
-    facts = reference_of_events(case.events(), T0_MS + case.watermark_ms)
+def test_a_watermark_publishes_these_sessions(judge: Judge, case: WatermarkCase) -> None:
+    facts = judge(case.events(), T0_MS + case.watermark_ms)
 
     assert reading.session_spans(facts) == case.expected
     if case.conversation:
@@ -40,8 +59,8 @@ def test_a_watermark_publishes_these_sessions(case: WatermarkCase) -> None:
 
 
 @pytest.mark.parametrize("case", SEAT_CASES, ids=lambda case: case.slug)
-def test_presences_take_these_seats(case: SeatCase) -> None:
-    facts = reference_of_events(case.events())
+def test_presences_take_these_seats(judge: Judge, case: SeatCase) -> None:
+    facts = judge(case.events(), None)
 
     assert reading.concurrent_seats(facts) == case.concurrent
     assert reading.named_seats(facts) == case.named
@@ -51,32 +70,34 @@ def test_presences_take_these_seats(case: SeatCase) -> None:
 
 
 @pytest.mark.parametrize("case", MARK_CASES, ids=lambda case: case.slug)
-def test_marks_make_these_presences(case: MarkCase) -> None:
+def test_marks_make_these_presences(judge: Judge, case: MarkCase) -> None:
     watermark_ms = None if case.watermark_ms is None else T0_MS + case.watermark_ms
 
-    assert reading.presences(reference_of_events(case.events(), watermark_ms)) == case.expected
+    assert reading.presences(judge(case.events(), watermark_ms)) == case.expected
 
 
-def test_a_quarter_is_published_once_the_watermark_has_passed_it() -> None:
+def test_a_quarter_is_published_once_the_watermark_has_passed_it(judge: Judge) -> None:
     events = SEAT_CASES[2].events()
-    published = [reading.quarters(reference_of_events(events, T0_MS + 15 * MINUTE_MS + extra)) for extra in (0, 1)]
+    published = [reading.quarters(judge(events, T0_MS + 15 * MINUTE_MS + extra)) for extra in (0, 1)]
 
     assert published == [[], [(0, 1, 0, 2)]]
 
 
-def test_a_later_episode_is_the_end_of_the_one_before() -> None:
+def test_a_later_episode_is_the_end_of_the_one_before(judge: Judge) -> None:
     events = cloud_events("user message 0, user message 61", subject="c")
 
-    assert reading.conversations(reference_of_events(events, T0_MS + 16 * MINUTE_MS)) == [(0, 0, "silence", 0)]
+    assert reading.conversations(judge(events, T0_MS + 16 * MINUTE_MS)) == [(0, 0, "silence", 0)]
 
 
 def test_all_cases_in_one_file_give_the_sessions_of_each() -> None:
     history = by_time(case.events() for case in CASES)
     lines = [json.dumps(event).encode() + b"\n" for event in history]
 
-    facts = reference_facts(lines, clock_ms=T0_MS + 10**9)
+    reference = reference_facts(lines, clock_ms=T0_MS + 10**9)
+    core = [{"topic": fact.topic} | json.loads(fact.value) for fact in final(metered(lines, name="-", cap_ms=None, lateness_ms=24 * 60 * MINUTE_MS))]
 
-    assert sorted(reading.session_spans(facts)) == sorted(window for case in CASES for window in case.expected)
+    expected = sorted(window for case in CASES for window in case.expected)
+    assert [sorted(reading.session_spans(facts)) for facts in (reference, core)] == [expected, expected]
 
 
 def test_every_row_of_the_specification_is_here() -> None:
