@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from confluent_kafka import KafkaError, Message
+from typing import NoReturn
 
 from services.ingest.batcher import RawPartition
-from services.runtime.lifecycle import end_now
 
 
 @dataclass(slots=True)
@@ -17,13 +15,14 @@ class Pending:
 
     positions: Mapping[RawPartition, int]
     metadata: Mapping[RawPartition, str]
+    end: Callable[[str], NoReturn]
     sent: int = 0
     delivered_count: int = 0
 
-    def delivered(self, error: KafkaError | None, message: Message) -> None:
+    def delivered(self, failure: str | None) -> None:
         """Delivery report. A message that failed ends the process: a later one may have been taken, and only a re-read puts that right."""
-        if error is not None:
-            end_now("ingest", f"{message.topic()}/{message.partition()} did not take a message: {error.str()}. The next start reads it again.")
+        if failure is not None:
+            self.end(f"{failure} The next start reads it again.")
         self.delivered_count += 1
 
     def acknowledged(self) -> bool:

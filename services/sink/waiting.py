@@ -6,6 +6,7 @@ Rule: an offset may be committed when every row below it that this process read 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.sink.rows import Row
@@ -47,7 +48,7 @@ class Waiting:
         if not self.count:
             self.size_bytes = 0
 
-    def forget(self, partitions: list[Partition]) -> None:
+    def forget(self, partitions: Sequence[Partition]) -> None:
         """They are another's now, who reads from the committed offsets."""
         for partition in partitions:
             self.count -= len(self.rows.pop(partition, ()))

@@ -31,7 +31,7 @@ Fact = dict[str, Any]
 RUN = "import sys; from services.sink.main import run; sys.exit(run())"
 DIES_BEFORE_COMMIT = f"""
 import os, signal
-from services.sink.main import Sink
+from services.sink.sink import Sink
 def commit(self):
     if self._waiting.inserted: os.kill(os.getpid(), signal.SIGKILL)
 Sink._commit = commit

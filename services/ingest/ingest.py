@@ -1,0 +1,217 @@
+"""The shell around `batcher`: polls, what goes out, what may be committed (DESIGN §2). No Kafka here: see `ports`.
+
+Order of effects: send a poll's messages, refusals and ledger lines; wait until all are acknowledged; only then commit the raw offsets, polls in order.
+A crash between any two reads the same offsets again, with other cuts, which the processors' fence makes harmless.
+Any failed delivery ends the process, because the broker may have taken a later message: the successor sends all of it again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from services.events import topics
+from services.events.batches import encode_batch
+from services.events.outgoing import OutFact
+from services.events.partitioning import fact_partition
+from services.ingest import metrics
+from services.ingest.batcher import Batcher, Layout, RawPartition, RawRecord, Totals
+from services.ingest.ledger import dump_metadata, ingest_line, load_metadata
+from services.ingest.pending import Pending
+from services.ingest.ports import LogLost, Mark, Ports, Start
+from services.runtime.errors import Unavailable
+from services.runtime.kafka import TIMEOUT_S
+from services.runtime.settings import Settings
+
+HISTORY_MS: Final = 72 * 3_600_000
+"""T1: when the newest log time is further than this behind the clock, ticks carry it instead."""
+LEDGER_EVERY_S: Final = 5.0
+_SERVE_S: Final = 0.05
+
+_log = structlog.get_logger(__name__)
+
+
+class Ingest:
+    """The work on the raw partitions that this process owns. `counts`: partitions of every topic."""
+
+    def __init__(self, settings: Settings, counts: Mapping[str, int], ports: Ports) -> None:
+        self._settings, self._ports, self._clock = settings, ports, ports.clock
+        self._generation = settings.processors.generation
+        layout = Layout(tuple(counts[topic] for topic in topics.RAW_TOPICS), settings.processors.pages, counts[topics.BATCHES])
+        self._facts_partitions = {topic: counts[topic] for topic in topics.FACT_TOPICS}
+        self._batcher = Batcher(layout, settings.rules.lateness_ms, self._generation)
+        self._pending: deque[Pending] = deque()
+        self._newest_log_ms: int | None = None
+        self._heard_at: dict[RawPartition, float] = {}
+        self._told: dict[RawPartition, int] = {}
+        self._ticked_at = self._told_at = self._clock.monotonic_s()
+        ports.source.join(self)
+
+    def poll(self) -> None:
+        """Read for one poll, send what came of it, commit what is acknowledged."""
+        limits = self._settings.ingest
+        records = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
+        self._add(records)
+        if records or self._clock.monotonic_s() - self._ticked_at >= limits.tick_s:
+            self._send()
+        self._ports.outgoing.serve(0)
+        self._commit()
+        while len(self._pending) >= limits.in_flight_max:
+            self._ports.outgoing.serve(_SERVE_S)
+            self._commit()
+
+    def settle(self) -> None:
+        """Wait until everything sent is acknowledged, and commit it."""
+        self._tell_ledger()
+        if not self._ports.outgoing.flush(TIMEOUT_S * 2):
+            raise Unavailable("Kafka did not acknowledge the last messages in time; nothing is lost, the next start reads them again.")
+        self._commit()
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._ports.source.close()
+
+    def checks(self) -> dict[str, bool]:
+        """For /readyz."""
+        return {"assigned": bool(self._batcher.totals), "acknowledged": len(self._pending) < self._settings.ingest.in_flight_max}
+
+    def status(self) -> dict[str, object]:
+        """For /status.json."""
+        positions = {f"{topics.RAW_TOPICS[raw[0]]}/{raw[1]}": offset for raw, offset in self._batcher.positions().items()}
+        return {"positions": positions, "polls_in_flight": len(self._pending), "newest_log_ms": self._newest_log_ms}
+
+    def assigned(self, starts: Mapping[RawPartition, Start]) -> dict[RawPartition, int]:
+        """Go on where the group committed; in a partition that nobody ever committed, at its beginning."""
+        now_s = self._clock.monotonic_s()
+        for raw, start in starts.items():
+            self._begin(raw, start)
+            self._heard_at[raw] = now_s
+        _log.info("raw partitions assigned", count=len(starts))
+        positions = self._batcher.positions()
+        return {raw: positions[raw] for raw in starts}
+
+    def revoked(self, raws: Sequence[RawPartition]) -> None:
+        """Everything read is sent and acknowledged before another process reads on."""
+        self.settle()
+        if self._pending:
+            raise AssertionError("settled, yet polls are pending")
+        done = {raw: Mark(offset, dump_metadata(self._batcher.totals[raw], self._newest_log_ms)) for raw, offset in self._batcher.positions().items()}
+        if done:
+            self._ports.committer.commit(done, wait=True)
+        self._drop(raws)
+
+    def lost(self, raws: Sequence[RawPartition]) -> None:
+        """Another process may read there already: what is under way is harmless, committing is not ours any more."""
+        self._pending.clear()
+        self._drop(raws)
+
+    def _begin(self, raw: RawPartition, start: Start) -> None:
+        begins = start.committed is None
+        offset = start.low if start.committed is None else start.committed
+        if offset < start.low:
+            raise LogLost(
+                f"{topics.RAW_TOPICS[raw[0]]}/{raw[1]}: offsets {offset} to {start.low} were deleted before they were read. "
+                f"Restore them, or reset the offsets of group {self._settings.ingest.group_id} to accept the loss."
+            )
+        totals, log_ms = (Totals(first=offset), None) if begins else load_metadata(start.metadata)
+        self._batcher.begin(raw, offset, begins=begins or offset == totals.first, totals=totals)
+        if log_ms is not None:
+            self._newest_log_ms = max(log_ms, self._newest_log_ms or 0)
+
+    def _add(self, records: Iterable[RawRecord]) -> None:
+        """Into the batcher, sending in between where a message would grow too large."""
+        batcher, size_bytes_max = self._batcher, self._settings.ingest.poll_bytes_max
+        now_s = self._clock.monotonic_s()
+        positions = dict(batcher.positions())
+        size_bytes = 0
+        newest_ms = -1
+        for record in records:
+            raw = (record.topic, record.partition)
+            if raw not in positions or record.offset < positions[raw]:
+                # Fetched before a rebalance: whoever has the partition now reads it, or it is read again here.
+                continue
+            batcher.add(record)
+            positions[raw] = record.offset + 1
+            self._heard_at[raw] = now_s
+            newest_ms = max(newest_ms, record.log_ms)
+            size_bytes += len(record.value or b"")
+            if size_bytes >= size_bytes_max:
+                self._heard_log_time(newest_ms)
+                self._send()
+                size_bytes = 0
+        self._heard_log_time(newest_ms)
+
+    def _heard_log_time(self, log_ms: int) -> None:
+        if log_ms >= 0 and (self._newest_log_ms is None or log_ms > self._newest_log_ms):
+            self._newest_log_ms = log_ms
+
+    def _send(self) -> None:
+        """One message to every batches partition: what was read, or only how far time has come."""
+        positions = dict(self._batcher.positions())
+        if not positions:
+            return
+        now_ms = self._clock.wall_ms()
+        behind = self._newest_log_ms is not None and now_ms - self._newest_log_ms > HISTORY_MS
+        tick_ms = self._newest_log_ms if behind and self._newest_log_ms is not None else now_ms
+        batches, rejected = self._batcher.take(tick_ms, now_ms, self._idle(positions))
+        metadata = {raw: dump_metadata(totals, self._newest_log_ms) for raw, totals in self._batcher.totals.items()}
+        pending = Pending(positions, metadata, self._ports.end)
+        self._pending.append(pending)
+        for partition, batch in enumerate(batches):
+            metrics.EVENTS.inc(sum(len(page.events) for page in batch.pages))
+            self._produce(pending, topics.BATCHES, partition, None, encode_batch(batch))
+        metrics.REJECTED.inc(len(rejected))
+        self._publish(pending, rejected)
+        self._ticked_at = self._clock.monotonic_s()
+        if self._ticked_at - self._told_at >= LEDGER_EVERY_S:
+            self._tell_ledger()
+
+    def _idle(self, positions: Mapping[RawPartition, int]) -> frozenset[RawPartition]:
+        """T2: the raw partitions that have been read to their end for `idle_after`."""
+        now_s = self._clock.monotonic_s()
+        idle = set()
+        for raw, offset in positions.items():
+            if now_s - self._heard_at[raw] >= self._settings.ingest.idle_after_s:
+                end = self._ports.source.end_of(raw)
+                if end is not None and end <= offset:
+                    idle.add(raw)
+        return frozenset(idle)
+
+    def _tell_ledger(self) -> None:
+        """A line for every raw partition that moved. Lost with a crash, the next one says the same and more."""
+        lines = []
+        for raw, offset in self._batcher.positions().items():
+            if self._told.get(raw) != offset:
+                lines.append(ingest_line(raw, self._batcher.totals[raw], offset, self._generation))
+                self._told[raw] = offset
+        pending = self._pending[-1] if self._pending else Pending({}, {}, self._ports.end)
+        self._publish(pending, lines)
+        self._told_at = self._clock.monotonic_s()
+
+    def _publish(self, pending: Pending, facts: Iterable[OutFact]) -> None:
+        for fact in facts:
+            self._produce(pending, fact.topic, fact_partition(fact.workspace_id, self._facts_partitions[fact.topic]), fact.key, fact.value)
+
+    def _produce(self, pending: Pending, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        pending.sent += 1
+        self._ports.outgoing.send(topic, partition, key, value, pending.delivered)
+
+    def _commit(self) -> None:
+        """Commit the newest poll of which, and before which, everything is acknowledged."""
+        done: Pending | None = None
+        while self._pending and self._pending[0].acknowledged():
+            done = self._pending.popleft()
+        if done is None:
+            return
+        marks = {raw: Mark(offset, done.metadata[raw]) for raw, offset in done.positions.items() if raw in self._batcher.totals}
+        if marks:
+            self._ports.committer.commit(marks, wait=False)
+
+    def _drop(self, raws: Iterable[RawPartition]) -> None:
+        for raw in raws:
+            self._batcher.drop(raw)
+            self._heard_at.pop(raw, None)
+            self._told.pop(raw, None)

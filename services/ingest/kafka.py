@@ -1,0 +1,153 @@
+"""The ports of ingest on Kafka, with confluent-kafka. The only file of this room that knows it.
+
+Rule: partitions come and go inside `consume`; offsets that are gone are an error, never skipped; messages are idempotent, with acks from all replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from services.events import topics
+from services.ingest.batcher import RawPartition, RawRecord
+from services.ingest.ports import Delivered, LogLost, Mark, Owner, Start
+from services.runtime.kafka import TIMEOUT_S, client_config
+from services.runtime.settings import Settings
+
+_FULL_WAIT_S: Final = 0.1
+_TOPIC_NUMBERS: Final = {topic: number for number, topic in enumerate(topics.RAW_TOPICS)}
+
+_log = structlog.get_logger(__name__)
+
+
+class KafkaSource:
+    """`RawSource` and `Committer`: one consumer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._group_id = settings.ingest.group_id
+        self._consumer = Consumer(_consumer_config(settings))
+
+    def join(self, owner: Owner) -> None:
+        def assigned(consumer: Consumer, places: list[TopicPartition]) -> None:
+            first = owner.assigned(_starts(consumer, places))
+            consumer.assign([_place(raw, offset) for raw, offset in first.items()])
+
+        def revoked(_consumer: Consumer, places: list[TopicPartition]) -> None:
+            owner.revoked([_raw(place) for place in places])
+
+        def lost(_consumer: Consumer, places: list[TopicPartition]) -> None:
+            owner.lost([_raw(place) for place in places])
+
+        self._consumer.subscribe(list(topics.RAW_TOPICS), on_assign=assigned, on_revoke=revoked, on_lost=lost)
+
+    def read(self, records_max: int, wait_s: float) -> Sequence[RawRecord]:
+        records = []
+        for message in self._consumer.consume(records_max, wait_s):
+            error = message.error()
+            if error is None:
+                records.append(
+                    RawRecord(_TOPIC_NUMBERS[message.topic()], message.partition(), message.offset(), max(0, message.timestamp()[1]), message.value())  # type: ignore[index,arg-type]
+                )
+            else:
+                self._failed_read(error, message)
+        return records
+
+    def end_of(self, raw: RawPartition) -> int | None:
+        found = self._consumer.get_watermark_offsets(_place(raw), cached=True)
+        return None if found is None or found[1] < 0 else found[1]
+
+    def commit(self, marks: Mapping[RawPartition, Mark], *, wait: bool) -> None:
+        places = [_place(raw, mark.offset, mark.metadata) for raw, mark in marks.items()]
+        if wait:
+            self._consumer.commit(offsets=places, asynchronous=False)
+        else:
+            self._consumer.commit(offsets=places, asynchronous=True)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _failed_read(self, error: KafkaError, message: Message) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise LogLost(
+                f"{message.topic()}/{message.partition()}: records that were never read are gone ({error.str()}): retention or a new topic of the same name. "
+                f"Restore them, or reset the offsets of group {self._group_id} to accept the loss."
+            )
+        if error.fatal() or not error.retriable():
+            _log.warning("kafka read", error=error.str())
+        if error.fatal():
+            raise KafkaException(error)
+
+
+class KafkaOutgoing:
+    """`Outgoing`: one producer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = Producer(_producer_config(settings))
+
+    def send(self, topic: str, partition: int, key: bytes | None, value: bytes, delivered: Delivered) -> None:
+        report = partial(_report, delivered)
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, on_delivery=report)
+                return
+            except BufferError:
+                # librdkafka's queue is full: the broker is slower than we are.
+                self._producer.poll(_FULL_WAIT_S)
+
+    def serve(self, wait_s: float) -> None:
+        self._producer.poll(wait_s)
+
+    def flush(self, wait_s: float) -> bool:
+        return self._producer.flush(wait_s) == 0
+
+
+def _report(delivered: Delivered, error: KafkaError | None, message: Message) -> None:
+    delivered(None if error is None else f"{message.topic()}/{message.partition()} did not take a message: {error.str()}.")
+
+
+def _starts(consumer: Consumer, places: list[TopicPartition]) -> dict[RawPartition, Start]:
+    starts = {}
+    for place in consumer.committed(places, timeout=TIMEOUT_S):
+        low, _ = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        starts[_raw(place)] = Start(place.offset if place.offset >= 0 else None, place.metadata or "", low)
+    return starts
+
+
+def _raw(place: TopicPartition) -> RawPartition:
+    return _TOPIC_NUMBERS[place.topic], place.partition
+
+
+def _place(raw: RawPartition, offset: int | None = None, metadata: str | None = None) -> TopicPartition:
+    topic = topics.RAW_TOPICS[raw[0]]
+    if offset is None:
+        return TopicPartition(topic, raw[1])
+    return TopicPartition(topic, raw[1], offset) if metadata is None else TopicPartition(topic, raw[1], offset, metadata)
+
+
+def _consumer_config(settings: Settings) -> dict[str, Any]:
+    return client_config(settings.kafka, settings.log_level) | {
+        "group.id": settings.ingest.group_id,
+        "session.timeout.ms": settings.ingest.session_timeout_ms,
+        "enable.auto.commit": False,
+        # A position that is gone must be heard of, not skipped (B1.22).
+        "auto.offset.reset": "error",
+        "partition.assignment.strategy": "range",
+        "enable.partition.eof": False,
+        "fetch.message.max.bytes": 4 * 1024 * 1024,
+        "queued.max.messages.kbytes": 64 * 1024,
+    }
+
+
+def _producer_config(settings: Settings) -> dict[str, Any]:
+    return client_config(settings.kafka, settings.log_level) | {
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": 8 * 1024 * 1024,
+        "delivery.timeout.ms": 60_000,
+    }
