@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from services.events.outgoing import OutFact
 from tests.meters.driver import Pipeline
 from tests.spec import reading
-from tests.spec.timeline import T0_MS, WHAT, cloud_event, entries, instant, offset_ms, span
+from tests.spec.timeline import T0_MS, WHAT, cloud_event, instant, offset_ms, span
 
 LINE: Final = re.compile(
     r"(?P<when>\S+) (?P<what>[a-z ]+?)(?: by (?P<who>[a-z][0-9]))?(?: as (?P<subject>\w+))?(?: of (?P<workspace>\w+))?(?: -> (?P<facts>.+))?"
@@ -120,9 +120,7 @@ def _event(match: re.Match[str], at_ms: int, place: int) -> dict[str, Any]:
         return {"specversion": "1.0", "type": "log.closed", "source": "quarterhour", "id": f"closed-{place}", "time": instant(at_ms)}
     if what in WHAT:
         subject, who = match["subject"] or "c1", match["who"]
-        event = cloud_event(
-            what, at_ms, event_id=f"e{place}", subject=subject, scope={"workspace_id": workspace_id, "app_id": "shop"}, message_id=f"m{place}"
-        )
+        event = cloud_event(what, at_ms, event_id=f"e{place}", subject=subject, scope={"workspace_id": workspace_id, "app_id": "shop"}, message_id=f"m{place}")
         event["data"] |= {"channel_user_id": who} if who else {}
         return event
     agent = AGENT.fullmatch(what)
