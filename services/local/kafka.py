@@ -138,6 +138,7 @@ def _logging_option(home: Path) -> tuple[str, ...]:
 
 
 def _prepare(home: Path, port: int, controller_port: int, say: Say) -> None:
+    _require_usable_name(home)
     try:
         fetch_jars(LOCK, jar_cache(), say)
     except JarError as error:
@@ -148,6 +149,12 @@ def _prepare(home: Path, port: int, controller_port: int, say: Say) -> None:
     if not (home / "logs").exists():
         _format(home, port, controller_port)
     _write_properties(home / "server.properties", home / "logs", port, controller_port)
+
+
+def _require_usable_name(home: Path) -> None:
+    """Kafka reads the path as a list with commas, and backslashes in it as escapes: it would write somewhere else."""
+    if any(character in str(home) for character in ",\\"):
+        raise PartError(f"Kafka cannot keep its files in {home}: its path must hold no comma and no backslash. Use another --data-dir.")
 
 
 def _require_sound(home: Path) -> None:

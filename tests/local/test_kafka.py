@@ -64,3 +64,9 @@ def test_a_format_that_was_interrupted_is_done_again(home: Path, said: list[str]
 def test_a_taken_port_is_named_before_anything_starts(home: Path, said: list[str]) -> None:
     with start_kafka(home, PORT, CONTROLLER, said.append), pytest.raises(PartError, match=f"Port {PORT}, which kafka needs"):
         start_kafka(home / "other", PORT, CONTROLLER, said.append)
+
+
+@pytest.mark.parametrize("name", ["one, two", "back\\slash"])
+def test_a_directory_whose_name_kafka_would_misread_is_refused(home: Path, said: list[str], name: str) -> None:
+    with pytest.raises(PartError, match="no comma and no backslash"):
+        start_kafka(home / name, PORT, CONTROLLER, said.append)
