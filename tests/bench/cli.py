@@ -28,7 +28,7 @@ Epoch = Annotated[int, typer.Option(min=1, help="Events between two writings of 
 
 
 @app.command()
-def ingest(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, at_once: AtOnce = 20_000, profile: Profile = False) -> None:
+def ingest(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, at_once: AtOnce = 5_000, profile: Profile = False) -> None:
     """Decode, group and encode, in memory."""
     load = Workload(events, seed, at_once)
     tell("ingest", in_child(_ingest, load, poll, None))
@@ -39,14 +39,14 @@ def ingest(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, at_onc
 
 
 @app.command()
-def fold(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, epoch: Epoch = 100_000, at_once: AtOnce = 20_000, profile: Profile = False) -> None:
+def fold(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, epoch: Epoch = 100_000, at_once: AtOnce = 5_000, profile: Profile = False) -> None:
     """Decode batches and apply them, in memory; the state records apart."""
     load = Workload(events, seed, at_once)
     tell("fold", in_child(_fold, load, poll, epoch, None))
     if profile:
         with profiled() as path:
             in_child(_fold, load, poll, epoch, path)
-            print(top(path, events), "state records:", top(path + ".state", events), sep="\n")
+            print(top(path, events), "state records:", top(path + ".state", events), "closing the log:", top(path + ".close", events), sep="\n")
 
 
 @app.command()

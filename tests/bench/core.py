@@ -185,12 +185,15 @@ def run_fold(load: Workload, poll: int, epoch: int, profile: str | None, show: S
         show(done)
     processor.end_epoch(state)
     found = watch.figures(done) | _state_figures(processor, state, done)
-    closing = Watch()
+    closing = Profiled.watch(profile)
     processor.apply(ingest.close(log_ms), closing)
     Profiled.write(watch, profile)
     if profile:
         Profiled.write(state, profile + ".state")
-    return found | {"close_cpu_s": round(closing.cpu_s, 3), "published": processor.ending.published, "facts": processor.ending.summary()}
+        Profiled.write(closing, profile + ".close")
+    found["close_cpu_us_per_event"] = round(closing.cpu_s * 1e6 / done, 2)
+    found["all_cpu_us_per_event"] = round((watch.cpu_s + state.cpu_s + closing.cpu_s) * 1e6 / done, 2)
+    return found | {"published": processor.ending.published, "facts": processor.ending.summary()}
 
 
 def _state_figures(processor: Processor, state: Watch, events: int) -> dict[str, Any]:

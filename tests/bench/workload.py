@@ -57,7 +57,7 @@ class Workload:
     events: int
     """Records to make; exactly so many come out."""
     seed: int = 1
-    at_once: int = 20_000
+    at_once: int = 5_000
     """Threads (conversations, calls) under way at one time: with some 20 minutes each, it sets how fast the log's time goes."""
     workspaces: int = 50
     agents: int = 1_000
