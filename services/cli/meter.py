@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -11,8 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from services.events.outgoing import OutFact
+    from services.ingest.batcher import RawRecord
 
-CHUNK_LINES = 5_000
+CHUNK_RECORDS = 5_000
 
 
 def register(app: typer.Typer) -> None:
@@ -21,15 +23,17 @@ def register(app: typer.Typer) -> None:
 
 
 def meter(
-    file: Annotated[str, typer.Argument(help="JSON lines of CloudEvents; - reads standard input.")],
+    file: Annotated[str, typer.Argument(help="JSON lines of CloudEvents, or a dump of the raw log; - reads standard input.")],
     watermark: Annotated[str | None, typer.Option(help="RFC 3339 instant at which the watermark stops; without it everything open is closed.")] = None,
     history: Annotated[bool, typer.Option(help="Print every revision and void as it is published, not only the final facts.")] = False,
     lateness_hours: Annotated[float, typer.Option(min=0, help="T4: events older than this against their log time are refused.")] = 24.0,
 ) -> None:
-    """Meter a file of events: facts as JSON lines on standard output, refused events among them.
+    """Meter a file of events, or a dump: facts as JSON lines on standard output, refused events among them.
 
+    The records of a dump keep their log time and their origin.
     Example: quarterhour meter events.jsonl | jq -c 'select(.topic == "usage.billing-sessions.v1")'
     """
+    from services.cli.proof.dump_lines import NoDumpLine
     from services.events.times import parse_ms
 
     try:
@@ -41,36 +45,93 @@ def meter(
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
     facts = metered(source, name=file, cap_ms=cap_ms, lateness_ms=round(lateness_hours * 3_600_000))
-    write_lines(facts if history else final(facts), sys.stdout.buffer)
+    try:
+        write_lines(facts if history else final(facts), sys.stdout.buffer)
+    except NoDumpLine as error:
+        raise typer.BadParameter(f"{file}: {error}", param_hint="FILE") from None
 
 
 def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
-    """Every fact in the order of publication. Lines are one raw partition, read in chunks; the chunk's number makes the revision."""
+    """Every fact in the order of publication. Lines are events (one raw partition, read in chunks) or a dump; the chunk's number makes the revision.
+
+    Raises `NoDumpLine` for a dump that cannot be read on.
+    """
+    from services.cli.heads import records
+    from services.cli.proof.dump_lines import is_dump_line
+    from services.events.topics import RAW_TOPICS
+
+    found = records(lines)
+    first = next(found, None)
+    if first is None:
+        return
+    if is_dump_line(first):
+        yield from _fold(_dumped(chain([first], found), lateness_ms), RAW_TOPICS, cap_ms, lateness_ms)
+    else:
+        yield from _fold(_of_one_file(chain([first], found)), (name,), cap_ms, lateness_ms)
+
+
+def _of_one_file(lines: Iterable[bytes]) -> Iterator[RawRecord]:
+    """E7: a file's log time is the greatest event time so far."""
     from services.cli.heads import read_head
-    from services.events.batches import Range
-    from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
-    from services.meters.fold import PartitionFold
-    from services.meters.rules import FOREVER_MS, Rules
+    from services.ingest.batcher import RawRecord
     from services.runtime.clock import wall_ms
     from services.runtime.logtime import LogTime
 
-    rules = Rules(lateness_ms=lateness_ms)
-    batcher = Batcher(Layout((1,), 1, 1), lateness_ms, generation=1, names=(name,))
-    batcher.begin((0, 0), 0, begins=True, totals=Totals())
-    fold = PartitionFold(rules, 0, 1, 1, generation=1, cap_ms=FOREVER_MS if cap_ms is None else cap_ms)
     log = LogTime(wall_ms)
-    offset = chunk = log_ms = 0
-    for some in _chunks(_records(lines)):
-        for line in some:
-            log_ms = log.of(read_head(line)[2])
-            batcher.add(RawRecord(0, 0, offset, log_ms, line))
-            offset += 1
-        batches, rejected = batcher.take(log_ms, 0)
+    for offset, line in enumerate(lines):
+        yield RawRecord(0, 0, offset, log.of(read_head(line)[2]), line)
+
+
+def _dumped(lines: Iterable[bytes], lateness_ms: int) -> Iterator[RawRecord]:
+    """The records of a dump, each once: several dumps in a row may overlap."""
+    from services.cli.proof.dump_lines import NoDumpLine, read_dump_line
+    from services.events.topics import RAW_TOPICS
+    from services.ingest.batcher import RawRecord
+
+    numbers = {topic: number for number, topic in enumerate(RAW_TOPICS)}
+    nexts: dict[tuple[int, int], int] = {}
+    newest_ms = 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = read_dump_line(line)
+        except NoDumpLine as error:
+            raise NoDumpLine(f"Line {number} is no line of a dump, but the first one is: {error}") from None
+        if record.topic not in numbers:
+            raise NoDumpLine(f"Line {number}: {record.topic!r} is no raw topic.")
+        raw = (numbers[record.topic], record.partition)
+        if raw not in nexts and record.log_ms < newest_ms - lateness_ms:
+            # T4 lets go of what is older than all partitions known so far.
+            raise NoDumpLine(f"Line {number}: {record.topic}/{record.partition} begins too far behind the lines above. Dump all partitions at once.")
+        newest_ms = max(newest_ms, record.log_ms)
+        if record.offset >= nexts.get(raw, 0):
+            nexts[raw] = record.offset + 1
+            yield RawRecord(*raw, record.offset, record.log_ms, record.value)
+
+
+def _fold(records: Iterator[RawRecord], names: Sequence[str], cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
+    from services.events.batches import Range
+    from services.ingest.batcher import Batcher, Layout, Totals
+    from services.meters.fold import PartitionFold
+    from services.meters.rules import FOREVER_MS, Rules
+
+    end_ms = FOREVER_MS if cap_ms is None else cap_ms
+    batcher = Batcher(Layout((1,), 1, 1), lateness_ms, generation=1, names=names)
+    fold = PartitionFold(Rules(lateness_ms=lateness_ms), 0, 1, 1, generation=1, cap_ms=end_ms)
+    chunk = 0
+    for some in _chunks(records):
+        for record in some:
+            raw = (record.topic, record.partition)
+            if raw not in batcher.totals:
+                batcher.begin(raw, record.offset, begins=True, totals=Totals())
+            batcher.add(record)
+        batches, rejected = batcher.take(some[-1].log_ms, 0)
+        batches[0].layout = [len(batcher.totals)]
         yield from rejected
         yield from _but_ledger(fold.apply_batch(batches[0], chunk))
         chunk += 1
-    batches, _ = batcher.take(log_ms, 0)
-    batches[0].ranges = [Range(0, 0, offset, offset, offset == 0, None, None, FOREVER_MS if cap_ms is None else cap_ms, idle=False)]
+    batches, _ = batcher.take(0, 0)
+    batches[0].layout = [len(batcher.totals)]
+    batches[0].ranges = [Range(*raw, stop, stop, stop == 0, None, None, end_ms, idle=False) for raw, stop in batcher.positions().items()]
     yield from _but_ledger(fold.apply_batch(batches[0], chunk))
 
 
@@ -98,21 +159,6 @@ def _but_ledger(facts: Iterable[OutFact]) -> Iterator[OutFact]:
     return (fact for fact in facts if fact.topic != LEDGER)
 
 
-def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines without their ends; blank lines at the end of the file are no records."""
-    blank: list[bytes] = []
-    for line in lines:
-        line = line.removesuffix(b"\n")
-        if line.strip():
-            yield from blank
-            blank.clear()
-            yield line
-        else:
-            blank.append(line)
-
-
-def _chunks(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
-    from itertools import islice
-
-    while some := list(islice(lines, CHUNK_LINES)):
+def _chunks(records: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
+    while some := list(islice(records, CHUNK_RECORDS)):
         yield some

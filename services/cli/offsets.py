@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the package exports these without saying so
 
+from services.runtime.committed import Committed
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S, client_config, partition_counts
 from services.runtime.settings import KafkaSettings
@@ -26,6 +27,7 @@ class Offsets:
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._admin = AdminClient(client_config(kafka, "ERROR"))
+        self._committed = Committed(kafka)
 
     def held(self, topics: Iterable[str]) -> dict[Where, range]:
         """The offsets that every partition holds now."""
@@ -38,11 +40,15 @@ class Offsets:
         listed = self._list(self._partitions(topics), _NEWEST)
         return {where: log_ms if offset >= 0 else None for where, (offset, log_ms) in listed.items()}
 
-    def committed(self, group: str) -> dict[Where, int]:
-        """The group's next offset of every partition that it has committed."""
+    def first_at(self, held: Mapping[Where, range], log_ms: int) -> dict[Where, int]:
+        """The first offset of each partition whose log time is not before an instant; its end, where there is none."""
+        asked = self._list([TopicPartition(*where) for where in held], OffsetSpec.for_timestamp(log_ms))
+        return {where: offset if offset >= 0 else held[where].stop for where, (offset, _) in asked.items()}
+
+    def committed(self, group: str, partitions: Iterable[Where]) -> dict[Where, int]:
+        """The group's next offset of each of these that it has committed."""
         try:
-            (asked,) = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S).values()
-            return {(found.topic, found.partition): found.offset for found in asked.result().topic_partitions if found.offset >= 0}
+            return self._committed.of(group, partitions)
         except KafkaException as error:
             raise self._silent(error) from error
 

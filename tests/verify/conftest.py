@@ -1,0 +1,29 @@
+"""The broker and the topics of the commands' tests, with the commands of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from services.cli import dump, emit, meter, simulate
+from services.runtime.settings import environment_of
+from tests.cli.conftest import Log, Run, broker, log
+
+__all__ = ["broker", "log"]
+
+
+@pytest.fixture
+def run(log: Log, tmp_path: Path) -> Run:
+    """Run a command against the broker: `run("dump", "--topic", topic)`."""
+    app = typer.Typer()
+    for module in (dump, emit, meter, simulate):
+        module.register(app)
+
+    def call(*arguments: object, stdin: bytes | None = None) -> Result:
+        local = [] if arguments[0] == "meter" else ["--data-dir", str(tmp_path / "no-stack")]
+        return CliRunner().invoke(app, [*map(str, arguments), *local], input=stdin, env=environment_of(log.settings))
+
+    return call
