@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from services.events.outgoing import OutFact
@@ -181,14 +181,14 @@ class Line:
     def _measure(self, epoch: Epoch, size_bytes: int) -> None:
         epoch.size_bytes += size_bytes
         if len(epoch.messages) == 1:
-            epoch.opened_at_s = monotonic()
+            epoch.opened_at_s = _now_s()
             self._begun.set()
         if len(epoch.messages) >= self._limits.messages or epoch.size_bytes >= self._limits.size_bytes or self._hurried:
             self._due.set()
 
     async def _wait_until_due(self) -> None:
         await self._begun.wait()
-        left_s = self._epoch.opened_at_s + self._limits.age_s - monotonic()
+        left_s = self._epoch.opened_at_s + self._limits.age_s - _now_s()
         if left_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), left_s)
@@ -229,3 +229,8 @@ class Line:
             return epoch, [], None
         pages = [(page_key(self.partition, page), record) for page, record in self._fold.take_dirty()]
         return epoch, pages, (position_key(self.partition), self._fold.position())
+
+
+def _now_s() -> float:
+    """The event loop's clock, which timeouts go by: monotonic, and simulated where the loop is."""
+    return asyncio.get_running_loop().time()

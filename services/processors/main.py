@@ -51,11 +51,13 @@ def build_app(settings: Settings, make_fold: MakeFold) -> tuple[Engine, Worker]:
 
     engine = Engine(settings)
     processors = settings.processors
+    pauses = PauseGuard(processors.session_timeout_s / 2)
+    pauses.start()
     effects = Effects(
         facts=FactProducer(settings.kafka),
         write_state=engine.write_state,
         acknowledge=engine.acknowledge,
-        check_pause=PauseGuard(processors.session_timeout_s / 2).check,
+        check_pause=pauses.check,
         encoding_turn=asyncio.Lock(),
     )
     limits = EpochLimits(processors.epoch_s, processors.epoch_messages_max, processors.epoch_bytes_max)

@@ -7,8 +7,8 @@ past them waits, and the open epochs end at once, so waiting never depends on fu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Final
 
 import structlog
 
@@ -19,6 +19,9 @@ from services.processors.state import Stored, stored_by_partition
 
 log = structlog.get_logger(__name__)
 
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+"""Runs work beside the caller's; when it fails, the process ends."""
+
 _FACTS_MAX: Final = 50_000
 _ROOM_PAUSE_S: Final = 0.005
 
@@ -26,11 +29,12 @@ _ROOM_PAUSE_S: Final = 0.005
 class Worker:
     """The lines of the partitions that this process owns now."""
 
-    def __init__(self, make_fold: MakeFold, limits: EpochLimits, unacked_messages_max: int, effects: Effects) -> None:
+    def __init__(self, make_fold: MakeFold, limits: EpochLimits, unacked_messages_max: int, effects: Effects, spawn: Spawn = guard) -> None:
         self._make_fold = make_fold
         self._limits = limits
         self._unacked_messages_max = unacked_messages_max
         self._effects = effects
+        self._spawn = spawn
         self._lines: dict[int, Line] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -42,7 +46,7 @@ class Worker:
             fold = self._restored_fold(partition, stored.get(partition, Stored(None, {})))
             self._lines[partition] = Line(partition, fold, self._limits, self._effects)
             await asyncio.sleep(0)
-        self._tasks = [guard(line.run()) for line in self._lines.values()]
+        self._tasks = [self._spawn(line.run()) for line in self._lines.values()]
         log.info("partitions restored", partitions=sorted(self._lines), state_records=len(records), state_bytes=sum(map(len, records.values())))
 
     def begin(self, offsets: Mapping[int, tuple[int | None, int]]) -> dict[int, int]:
