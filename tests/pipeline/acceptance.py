@@ -1,6 +1,6 @@
 """`make acceptance [FILE=events.jsonl]`: a file of events through the real stack, in the ways in which it may arrive. About ten minutes for 150,000 events.
 
-Every run has a stack of its own and ends with the judge's comparison of all four witnesses, and with ClickHouse against `quarterhour meter` on the file as it was given.
+Every run has a stack of its own and ends with the judge's comparison of all four witnesses, and of ClickHouse with `quarterhour meter` on the file as given.
 Exit code 1 when anything differs. Without a file: 30 made-up days. A `.zst` file is decompressed.
 """
 

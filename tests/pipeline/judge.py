@@ -176,9 +176,7 @@ def reference_facts(raw: Iterable[RawRecord]) -> Facts:
             refused.append(fact | {"rejected_id": f"{name}/{record.partition}/{record.offset}", "source_partition": record.partition})
         else:
             accepted.append(found | {"time_ms": time_ms})
-    return without_detail(
-        {(str(fact["topic"]), str(list(fact.values())[1])): comparable(fact) for fact in [*refused, *reference_of_events(accepted)]}
-    )
+    return without_detail({(str(fact["topic"]), str(list(fact.values())[1])): comparable(fact) for fact in [*refused, *reference_of_events(accepted)]})
 
 
 def facts_of_lines(lines: Iterable[str | bytes]) -> Facts:

@@ -1,0 +1,165 @@
+"""A seeded campaign of faults under load, and its judgement. The schedule is a function of the seed; when exactly a fault hits is not.
+
+Rule: at the end the load is finished, the log closed, and the four witnesses compared (`tests.pipeline.judge`), ClickHouse also with
+`quarterhour meter` on the file that was sent. A part that does not come back in time ends the campaign as failed, with its log kept.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from tests.chaos import faults
+from tests.chaos.asker import Asker
+from tests.chaos.faults import Done
+from tests.chaos.load import Load
+from tests.chaos.stage import NotBack, Stage, chaos_stack
+from tests.pipeline.judge import Verdict, differences, facts_of_lines, judge, stored_facts, without_rejected
+from tests.pipeline.stack import quarterhour
+
+Fault = Callable[[Stage], Done]
+
+DISKS_MB: Final = {"": 400, "kafka": 1500, "clickhouse": 700}
+WAIT_S: Final = 600
+KILLED: Final = ("ingest", "processor-1", "sink", "query", "clickhouse", "kafka")
+PAIRS: Final = (("ingest", "processor-1"), ("sink", "clickhouse"), ("kafka", "processor-1"), ("kafka", "ingest", "sink"), ("processor-1", "clickhouse"))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done, and on how many events."""
+
+    seed: int
+    days: int
+    conversations_per_day: int
+    rate: float
+    single_kills: int
+    long: bool
+    """False: kills alone."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What happened, and what was found."""
+
+    size: Size
+    done: list[Done] = field(default_factory=list)
+    verdict: Verdict = field(default_factory=lambda: Verdict({}, []))
+    seconds: float = 0.0
+    events: int = 0
+    sent_again: int = 0
+    answers: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def kills(self) -> int:
+        return sum(done.kills for done in self.done)
+
+
+def run_campaign(size: Size, home: Path, say: Callable[[str], None] = lambda _line: None) -> Result:
+    """Raises `AssertionError` when a part does not come back or the events cannot be written."""
+    result = Result(size)
+    events = home / "events.jsonl"
+    made = ["--days", str(size.days), "--conversations-per-day", str(size.conversations_per_day), "--workspaces", "5", "--seed", str(size.seed)]
+    quarterhour("simulate", "--start", "2026-03-01", *made, "--noise", "--out", str(events))
+    lines = events.read_bytes().splitlines()
+    began_at = time.monotonic()
+    stack = home / "stack"
+    with _disks(stack, size) as mounted, chaos_stack(stack) as stage:
+        settings = stage.stack.settings()
+        say(f"{len(lines):,} events at {size.rate:g} a second; seed {size.seed}")
+        with Load(settings, lines, size.rate) as load, Asker(stage) as asker:
+            stage.until_works("processor-1", faults.BACK_S)
+            stage.until_works("sink", faults.BACK_S)
+            for fault in schedule(size, stage, mounted):
+                result.done.append(_done(fault, stage, load, say))
+            load.finish(WAIT_S)
+        result.answers = asker.answers
+        result.events, result.sent_again = load.total, load.sent_again
+        stage.stack.run("wait", "--close", "--timeout", str(WAIT_S), timeout_s=WAIT_S + 60)
+        say("everything is metered and stored; comparing")
+        result.verdict = judge(settings)
+        stored = without_rejected(stored_facts(settings))
+    expected = without_rejected(facts_of_lines(quarterhour("meter", str(events)).splitlines()))
+    result.verdict.problems += differences("ClickHouse", stored, "`quarterhour meter` on the file", expected)
+    result.verdict.problems += [
+        f"the query service answered {count} times with {status}" for status, count in asker.answers.items() if status.startswith("wrong")
+    ]
+    result.seconds = time.monotonic() - began_at
+    return result
+
+
+def schedule(size: Size, stage: Stage, mounted: bool) -> Iterator[Fault]:
+    """The faults in the order of the seed."""
+    rng = random.Random(size.seed)
+    chosen: list[Fault] = [partial(_kill, names=(KILLED[number % len(KILLED)],)) for number in range(size.single_kills)]
+    if size.long:
+        chosen += [partial(_kill, names=names) for names in PAIRS]
+        chosen += [partial(faults.kill_again, name=name, times=3, gap_s=rng.uniform(1.0, 4.0)) for name in ("processor-1", "ingest", "clickhouse")]
+        chosen += [faults.kill_mid_insert] * 3
+        chosen += [
+            partial(faults.pause, name=name, seconds=seconds)
+            for name, seconds in (("ingest", 20.0), ("processor-1", 20.0), ("sink", 20.0), ("kafka", 25.0), ("clickhouse", 20.0))
+        ]
+        chosen += [partial(faults.scale, killed=killed) for killed in (True, False)]
+        chosen += _networks()
+        chosen += _disk_faults(stage, mounted)
+    rng.shuffle(chosen)
+    for fault in chosen:
+        time.sleep(rng.uniform(0.2, 2.0))
+        yield fault
+
+
+def _networks() -> list[Fault]:
+    """Broker and ClickHouse away, half-open, slow."""
+    return [
+        partial(faults.bad_network, between="kafka", network="cut", seconds=120.0),
+        partial(faults.bad_network, between="kafka", network="cut", seconds=5.0),
+        partial(faults.bad_network, between="kafka", network="half_open", seconds=30.0),
+        partial(faults.bad_network, between="clickhouse", network="cut", seconds=20.0),
+        partial(faults.bad_network, between="clickhouse", network="half_open", seconds=20.0),
+        partial(faults.bad_network, between="clickhouse", network="slow", seconds=20.0),
+    ]
+
+
+def _disk_faults(stage: Stage, mounted: bool) -> list[Fault]:
+    home = stage.plan.data_dir
+    if not mounted:
+        return [partial(faults.file_limit, name=name, seconds=15.0) for name in ("kafka", "clickhouse", "postgres")]
+    places = {"kafka": home / "kafka", "clickhouse": home / "clickhouse", "data directory": home}
+    return [partial(faults.full_disk, name=name, place=place, seconds=20.0) for name, place in places.items()]
+
+
+def _kill(stage: Stage, names: Sequence[str]) -> Done:
+    return faults.kill(stage, *names)
+
+
+def _done(fault: Fault, stage: Stage, load: Load, say: Callable[[str], None]) -> Done:
+    try:
+        done = fault(stage)
+    except NotBack as error:
+        say(f"FAILED: {error}")
+        raise
+    assert load.sent < load.total, "the events ran out before the faults: give the campaign more events"
+    back = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.back_s.items())
+    say(f"{load.sent:>8,} sent  {done.what}{f' for {done.lasted_s:.0f} s' if done.lasted_s else ''}: {back}")
+    return done
+
+
+@contextmanager
+def _disks(home: Path, size: Size) -> Iterator[bool]:
+    if not size.long:
+        yield False
+        return
+    with faults.disks(home, DISKS_MB) as mounted:
+        yield mounted
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
