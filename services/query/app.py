@@ -1,7 +1,6 @@
 """The query service as an ASGI application: trends, sessions, seats and health (SPEC §1).
 
-Rule: everything it needs is handed to `create_app`; two apps in one process do not know each other. No page loads anything from elsewhere, so there are
-no documentation pages yet: /openapi.json is the description.
+Rule: everything it needs is handed to `create_app`; two apps in one process do not know each other. No page loads anything from elsewhere.
 Limit: handlers run on Starlette's threads (40 at one time); what lasts is a database's work.
 """
 
@@ -16,9 +15,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.accounts.store import Accounts
+from services.query.docs import docs_routes
+from services.query.page.routes import page_routes
 from services.query.problems import SAFE_HEADERS, answer_with_problems
 from services.query.reader import ClickHouseReader
-from services.query.routes import health_routes, usage_routes
+from services.query.routes.health import health_routes
+from services.query.routes.sessions import session_routes
+from services.query.routes.trends import trend_routes
+from services.query.routes.workspace import workspace_routes
 from services.query.shell import Shell
 from services.runtime.clock import wall_ms
 from services.runtime.settings import Settings
@@ -35,7 +39,9 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(SAFE_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in SAFE_HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
@@ -55,7 +61,7 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
     app = FastAPI(title="Quarterhour", summary="Usage of conversational-AI platforms.", version=API_VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
 
     app.add_middleware(SafeHeaders)
-    app.include_router(usage_routes)
-    app.include_router(health_routes)
+    for routes in (trend_routes, session_routes, workspace_routes, docs_routes, page_routes, health_routes):
+        app.include_router(routes)
     answer_with_problems(app)
     return app

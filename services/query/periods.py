@@ -10,6 +10,8 @@ What the ranges mean (the specification leaves it open):
   the administrator's "3 months" per day is `range=3m&interval=day`.
 - `from` and `to` are RFC 3339 instants, or dates, which mean their first instant in the zone. `to` is not included: January is
   `from=2026-01-01&to=2026-02-01`.
+- The period before ends where the period begins. It has as many calendar months where both ends are firsts of months in the zone, as many calendar
+  days where both are midnights, else it is as long in milliseconds.
 - Buckets are the zone's own: a day runs from midnight to midnight (23, 24 or 25 hours), a week begins on Monday (ISO), an hour is one of the clock
   on the wall and the hour that comes twice is two buckets. `15m` are the quarters, UTC-aligned like everything that is metered. The first and the
   last bucket are cut where the range begins and ends. Where midnight does not exist, the day begins at the jump; where it comes twice, at the first; a day that
@@ -90,6 +92,16 @@ class Period:
     def local(self, instant_ms: int) -> str:
         return local_text(instant_ms, self.zone)
 
+    def local_or_none(self, instant_ms: int | None) -> str | None:
+        return None if instant_ms is None else self.local(instant_ms)
+
+    def before(self) -> Period:
+        """The period before, in the same interval. Raises PeriodError where it would begin before the year 2000."""
+        from_ms = _shifted_back(self.from_ms, self.to_ms, self.zone)
+        if from_ms < FIRST_MS:
+            raise PeriodError("compare", "The period before would begin before the year 2000.")
+        return replace(self, range_name=None, edges_ms=cut(from_ms, self.from_ms, self.interval, self.zone))
+
 
 def read_period(
     now_ms: int,
@@ -166,6 +178,15 @@ def midnight_ms(day: date, zone: ZoneInfo) -> int:
     if _local(first_ms, zone).replace(tzinfo=None) == naive:
         return first_ms
     return _jump_ms(_ms(naive.replace(tzinfo=zone, fold=1)) - 1, first_ms, zone)
+
+
+def _shifted_back(from_ms: int, to_ms: int, zone: ZoneInfo) -> int:
+    first, end = (_local(instant_ms, zone).date() for instant_ms in (from_ms, to_ms))
+    if midnight_ms(first, zone) != from_ms or midnight_ms(end, zone) != to_ms:
+        return from_ms - (to_ms - from_ms)
+    if first.day == end.day == 1:
+        return midnight_ms(_month(first, -((end.year - first.year) * 12 + end.month - first.month)), zone)
+    return midnight_ms(first - (end - first), zone)
 
 
 def _named(name: RangeName, now_ms: int, zone: ZoneInfo) -> tuple[int, int]:

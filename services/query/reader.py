@@ -1,4 +1,4 @@
-"""Run statements on ClickHouse over HTTP (the shell of `usage.Reader`).
+"""Run statements on ClickHouse over HTTP (the shell of `statement.Reader`).
 
 Rule: values are bound by the server; the client is shared by all threads and holds no session. A stream that breaks raises, so that the answer is
 cut off too and nobody takes half a file for a whole one.
@@ -15,8 +15,7 @@ import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from services.query.statement import READ_SETTINGS, Statement
-from services.query.usage import Row
+from services.query.statement import READ_SETTINGS, Row, Statement
 from services.runtime import clickhouse
 from services.runtime.errors import ServiceError, Unavailable
 from services.runtime.settings import Settings

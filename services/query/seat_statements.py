@@ -1,12 +1,15 @@
-"""Statements about seats: peaks from the facts of quarters (S3), and peaks and distinct agents from presences (S2, S4, S5). Pure.
+"""Texts about seats: peaks from the facts of quarters (S3), and peaks and distinct agents from presences (S2, S4, S5). Pure.
 
 One shape answers both questions about presences. The presences of an agent that meet or overlap are made one, so that an agent counts once;
 then +1 where one begins, -1 where it ends, and the running sum is the number of distinct agents at every instant: its largest value in a
 bucket is the peak. *Stretched* to the buckets that it touches, a presence makes the same sum count the distinct agents of each bucket.
 Peaks of several apps together are computed like this, never summed or maxed from the apps' (S2); so are ranges that cut a quarter.
 
-A presence that has not ended counts up to now: of the future nothing is known. An open login counts for `login_timeout` at most (S1).
+A presence that has not ended counts up to the watermark: what comes later is not known. An open login counts for `login_timeout` at most (S1).
 An empty presence counts at no instant (S7). The cost is a sort of the presences in the range.
+
+Rows are (app, bucket, level, level_at); app `""` is the whole scope together. The texts take the bounds and the edges of the buckets by name
+(`statement.EDGES` or `statement.BOUNDS`), and `{known:Int64}`, the watermark.
 """
 
 from __future__ import annotations
@@ -15,8 +18,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from services.meters.rules import Rules
-from services.query.periods import Period
-from services.query.statement import EDGES, FROM, TO, Scope, Statement, period_parameters, scope_parameters, scope_sql
+from services.query.statement import FROM, TO, Scope, scope_sql
 
 Presences = Literal["logins", "assignments", "named"]
 """Logged in (S1); assigned (S5); either (S4: named seats)."""
@@ -25,22 +27,21 @@ Measure = Literal["peak", "distinct"]
 _LOGIN_TIMEOUT_MS: Final = Rules().login_timeout_ms
 
 
-def quarter_peaks(scope: Scope, period: Period, *, each_app: bool) -> Statement:
-    """Rows (app, bucket, peak, peak_at) from the facts. App `""` is the whole workspace, which a scope without apps has; `each_app` adds its apps."""
+def quarter_peaks(scope: Scope, edges: str, *, each_app: bool) -> str:
+    """From the facts. The whole workspace has facts of its own, which a scope without apps takes; `each_app` adds its apps."""
     together = "" if each_app or scope.app_ids else " AND app_id = ''"
-    text = f"""WITH {EDGES}
+    return f"""WITH {edges}
 SELECT app_id, roundDown(toUnixTimestamp64Milli(quarter), edges) AS bucket_ms, max(peak) AS seats,
     argMin(toUnixTimestamp64Milli(peak_at), (-toInt64(peak), peak_at)) AS at_ms
 FROM v_seat_peaks
 WHERE {scope_sql(scope)}{together} AND quarter >= {FROM} AND quarter < {TO}
 GROUP BY app_id, bucket_ms"""
-    return Statement(text, scope_parameters(scope) | period_parameters(period))
 
 
-def presence_levels(presences: Presences, measure: Measure, scope: Scope, period: Period, now_ms: int, *, each_app: bool) -> Statement:
-    """Rows (app, bucket, level, level_at): app `""` is the whole scope together; `each_app` adds rows for every app of it. Empty buckets have no row."""
+def presence_levels(presences: Presences, measure: Measure, scope: Scope, edges: str, *, each_app: bool) -> str:
+    """From the presences. `each_app` adds rows for every app of the scope. Empty buckets have no row."""
     clipped = _clipped([_SOURCES[source](scope, each_app) for source in _PRESENCES[presences]])
-    text = f"""WITH {EDGES}
+    return f"""WITH {edges}
 SELECT app_id, roundDown(t_ms, edges) AS bucket_ms, max(level) AS seats, argMin(t_ms, (-level, t_ms)) AS at_ms
 FROM (
     SELECT app_id, t_ms, sum(delta) OVER (PARTITION BY app_id ORDER BY t_ms ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS level
@@ -57,12 +58,11 @@ FROM (
 WHERE t_ms < {{to:Int64}}
 GROUP BY app_id, bucket_ms
 HAVING seats > 0"""
-    return Statement(text, scope_parameters(scope) | period_parameters(period) | {"now": now_ms})
 
 
-def assigned_apps(scope: Scope) -> Statement:
+def assigned_apps(scope: Scope) -> str:
     """Rows (app): the apps that ever had an assignment (S5: a scope without one has the named seats as its agent count)."""
-    return Statement(f"SELECT DISTINCT app_id FROM v_agent_assignments WHERE {scope_sql(scope)}", scope_parameters(scope))
+    return f"SELECT DISTINCT app_id FROM v_agent_assignments WHERE {scope_sql(scope)}"
 
 
 def _logins(scope: Scope, each_app: bool) -> str:
@@ -70,14 +70,14 @@ def _logins(scope: Scope, each_app: bool) -> str:
     apps = f"arrayJoin(arrayConcat([''], {served}))" if each_app else "''"
     mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
     return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms,
-        ifNull(toUnixTimestamp64Milli(end), least({{now:Int64}}, since_ms + {_LOGIN_TIMEOUT_MS})) AS until_ms
+        ifNull(toUnixTimestamp64Milli(end), least({{known:Int64}}, since_ms + {_LOGIN_TIMEOUT_MS})) AS until_ms
     FROM v_agent_logins
     WHERE workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {_LOGIN_TIMEOUT_MS} MILLISECOND"""
 
 
 def _assignments(scope: Scope, each_app: bool) -> str:
     apps = "arrayJoin(['', app_id])" if each_app else "''"
-    return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms, ifNull(toUnixTimestamp64Milli(end), {{now:Int64}}) AS until_ms
+    return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms, ifNull(toUnixTimestamp64Milli(end), {{known:Int64}}) AS until_ms
     FROM v_agent_assignments AS assignments
     WHERE {scope_sql(scope, "assignments.app_id")} AND start < {TO}"""
 

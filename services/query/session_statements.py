@@ -1,6 +1,6 @@
-"""Statements about sessions and conversations: counts by bucket, pages of a list, and the CSV export (SPEC §1). Pure.
+"""Statements about sessions: pages of a list, and the CSV export (SPEC §1). Pure.
 
-A session, and a conversation, belongs to the bucket in which it starts (T5). Lists and the export share one text, so that they can not differ.
+A session belongs to the range in which it starts (T5). Lists and the export share one text, so that they can not differ.
 
 The end of a session's conversation is looked up: of a usage session the end of the episode with the same app, conversation and t0; of a voice
 session the end of the call's last session, when that says that the call ended (`V1:ended`); of an alert its own. Unknown ends are empty.
@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from services.query.cursor import Position
 from services.query.periods import Period
-from services.query.statement import EDGES, FROM, TO, Scope, Statement, period_parameters, scope_parameters, scope_sql
+from services.query.statement import FROM, TO, Scope, Statement, scope_parameters, scope_sql
 
 Order = Literal["asc", "desc"]
 
@@ -42,26 +42,6 @@ class SessionQuestion:
     period: Period
     which: SessionFilter
     order: Order = "asc"
-
-
-def session_counts(scope: Scope, period: Period) -> Statement:
-    """Rows (bucket, usage, voice, alert)."""
-    text = f"""WITH {EDGES}
-SELECT roundDown(toUnixTimestamp64Milli(start), edges) AS bucket_ms, countIf(type = 'usage'), countIf(type = 'voice'), countIf(type = 'alert')
-FROM v_billing_sessions
-WHERE {scope_sql(scope)} AND {_STARTS_IN_RANGE}
-GROUP BY bucket_ms"""
-    return Statement(text, scope_parameters(scope) | period_parameters(period))
-
-
-def conversation_counts(scope: Scope, period: Period) -> Statement:
-    """Rows (bucket, conversations): episodes, for each is billed as a conversation of its own (U3)."""
-    text = f"""WITH {EDGES}
-SELECT roundDown(toUnixTimestamp64Milli(start), edges) AS bucket_ms, count()
-FROM v_conversations
-WHERE {scope_sql(scope)} AND start >= {FROM} AND start < {TO}
-GROUP BY bucket_ms"""
-    return Statement(text, scope_parameters(scope) | period_parameters(period))
 
 
 def session_page(question: SessionQuestion, after: Position | None, limit: int) -> Statement:

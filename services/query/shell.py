@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from services.accounts.store import Accounts
-from services.query.usage import Reader
+from services.query.statement import Reader
 
 
 @dataclass(frozen=True, slots=True)

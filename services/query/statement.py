@@ -1,4 +1,4 @@
-"""What every statement to ClickHouse has in common: a fixed text, values bound by the server, the scope and the edges. Pure.
+"""What every statement to ClickHouse has in common: a fixed text, values bound by the server, the scope and the edges; and the port that runs it. Pure.
 
 Rule: a text is put together from constants of this room only; whatever a caller sent travels as a `{name:Type}` parameter. Instants travel as
 milliseconds. Edges travel as runs of equal steps: 10,000 hours of a year with its clock changes are five numbers, not 140 kB of URL.
@@ -6,18 +6,18 @@ milliseconds. Edges travel as runs of equal steps: 10,000 hours of a year with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Final
-
-from services.query.periods import Period
+from typing import Any, Final, Protocol
 
 FROM: Final = "fromUnixTimestamp64Milli({from:Int64}, 'UTC')"
 TO: Final = "fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 _STEPS: Final = "arrayMap((step, n) -> arrayWithConstant(n, step), {steps:Array(Int64)}, {counts:Array(UInt32)})"
 EDGES: Final = f"arrayCumSum(arrayConcat([{{from:Int64}}], arrayFlatten({_STEPS}))) AS edges"
 """The edges again, in milliseconds; `roundDown(x, edges)` is the start of the bucket that holds x (T5)."""
+BOUNDS: Final = "{bounds:Array(Int64)} AS edges"
+"""The edges of whole periods: of the one asked for, and of the one before it."""
 
 READ_SETTINGS: Final[Mapping[str, int]] = {
     "do_not_merge_across_partitions_select_final": 1,
@@ -43,6 +43,22 @@ class Statement:
     parameters: Mapping[str, object]
 
 
+Row = tuple[Any, ...]
+
+
+class Reader(Protocol):
+    """Where statements run."""
+
+    def rows(self, statement: Statement) -> list[Row]:
+        """All rows. Raises Unavailable or TooExpensive."""
+
+    def stream(self, statement: Statement) -> Iterator[bytes]:
+        """The bytes of a statement that names its FORMAT. Raises like `rows`, and at any later moment when the stream breaks."""
+
+    def check(self) -> None:
+        """Whether the tables can be read. Raises like `rows`."""
+
+
 def scope_sql(scope: Scope, column: str = "app_id") -> str:
     return "workspace_id = {workspace:String}" + (f" AND {column} IN {{apps:Array(String)}}" if scope.app_ids else "")
 
@@ -51,6 +67,7 @@ def scope_parameters(scope: Scope) -> dict[str, object]:
     return {"workspace": scope.workspace_id} | ({"apps": list(scope.app_ids)} if scope.app_ids else {})
 
 
-def period_parameters(period: Period) -> dict[str, object]:
-    runs = [(step_ms, len(list(same))) for step_ms, same in groupby(after - before for before, after in pairwise(period.edges_ms))]
-    return {"from": period.from_ms, "to": period.to_ms, "steps": [step_ms for step_ms, _ in runs], "counts": [count for _, count in runs]}
+def edge_parameters(edges_ms: Sequence[int]) -> dict[str, object]:
+    """`{from}`, `{to}`, and what EDGES is made from."""
+    runs = [(step_ms, len(list(same))) for step_ms, same in groupby(after - before for before, after in pairwise(edges_ms))]
+    return {"from": edges_ms[0], "to": edges_ms[-1], "steps": [step_ms for step_ms, _ in runs], "counts": [count for _, count in runs]}

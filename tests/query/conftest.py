@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,10 @@ from services.query.app import create_app
 from services.runtime.migrations import migrate_all
 from services.runtime.settings import Settings
 from tests.accounts.database import postgres_server
-from tests.query.stage import DATABASE, ClickHouse, clickhouse_server, ms
+from tests.query.stage import DATABASE, ClickHouse, clickhouse_server, ms, processor_line
+
+NOW = "2026-03-15T12:00"
+_REVISIONS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +50,16 @@ def workspace() -> str:
 
 
 class Api:
-    """A client with a key of the workspace, and the clock of the service."""
+    """A client with a key of the workspace, the clock of the service, and the watermark."""
 
-    def __init__(self, client: TestClient, accounts: Accounts, workspace: str) -> None:
-        self.client, self.accounts, self.workspace = client, accounts, workspace
-        self.now = "2026-03-15T12:00"
+    def __init__(self, client: TestClient, accounts: Accounts, clickhouse: ClickHouse, workspace: str) -> None:
+        self.client, self.accounts, self.clickhouse, self.workspace = client, accounts, clickhouse, workspace
+        self.now = NOW
         self.key = self.new_key()
+
+    def metered_until(self, watermark: str) -> None:
+        """What the newest line of the ledger says. The ledger is of all workspaces."""
+        self.clickhouse.put("ledger", processor_line(watermark, next(_REVISIONS)))
 
     def new_key(self, workspace: str | None = None, *, scopes: tuple[KeyScope, ...] = DEFAULT_SCOPES, apps: tuple[str, ...] = ()) -> str:
         text, _ = self.accounts.create_key(workspace or self.workspace, datetime(2026, 1, 1, tzinfo=UTC), scopes=scopes, app_ids=apps)
@@ -76,15 +84,16 @@ class Api:
 
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[tuple[TestClient, Callable[[Callable[[], int]], None]]]:
-    clock: list[Callable[[], int]] = [lambda: ms("2026-03-15T12:00")]
+    clock: list[Callable[[], int]] = [lambda: ms(NOW)]
     app = create_app(settings, clock_ms=lambda: clock[0]())  # noqa: PLW0108 - looked up at each call
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client, lambda now: clock.__setitem__(0, now)
 
 
 @pytest.fixture
-def api(client: tuple[TestClient, Callable[[Callable[[], int]], None]], accounts: Accounts, workspace: str) -> Api:
+def api(client: tuple[TestClient, Callable[[Callable[[], int]], None]], accounts: Accounts, clickhouse: ClickHouse, workspace: str) -> Api:
     test_client, set_clock = client
-    made = Api(test_client, accounts, workspace)
+    made = Api(test_client, accounts, clickhouse, workspace)
     set_clock(lambda: ms(made.now))
+    made.metered_until(NOW)
     return made

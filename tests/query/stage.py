@@ -95,6 +95,14 @@ def login(workspace: str, agent: str, start: str, end: str | None, apps: tuple[s
     return {"agent_login_id": fact_id(workspace, fact["login_id"], start)} | fact
 
 
+def processor_line(watermark: str | None, revision: int, generation: int = 1, partition: int = 0) -> Fact:
+    """A line of the ledger, as a processor writes it."""
+    fact: Fact = {"ledger_id": f"processor/platform.conversations/0/{partition}", "revision": (generation << 48) + revision, "status": "closed"}
+    fact |= {"workspace_id": "", "stage": "processor", "source_topic": "platform.conversations", "source_partition": 0, "batches_partition": partition}
+    fact |= dict.fromkeys(("from_offset", "to_offset", "read", "accepted", "control", "applied", "covered"), 0) | {"rejected": {}}
+    return fact | {"watermark": watermark and format_ms(ms(watermark))}
+
+
 def assignment(workspace: str, agent: str, start: str, end: str | None, app: str = "app", **fields: object) -> Fact:
     fact: Fact = {"revision": 1, "status": "closed", "workspace_id": workspace, "app_id": app, "agent_id": agent}
     fact |= {"start": format_ms(ms(start)), "end": end and format_ms(ms(end))} | fields

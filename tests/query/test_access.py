@@ -39,7 +39,7 @@ def test_a_key_sees_its_own_workspace_only(api: Api, clickhouse: ClickHouse, mor
     assert api.ok("/v1/usage/seats", **asked)["apps"] == []
     assert api.ok("/v1/usage/sessions", **asked)["sessions"] == []
     assert api.get("/v1/usage/sessions.csv", **asked).text.count("\n") == 1
-    theirs = Api(api.client, api.accounts, other)
+    theirs = Api(api.client, api.accounts, clickhouse, other)
     assert sum(day["billing_sessions"] for day in theirs.trends(**asked)) == 1
     assert theirs.get("/v1/usage/sessions.csv", **asked).text.count(f"user of {other}") == 1
 
@@ -53,7 +53,7 @@ def test_the_end_of_a_conversation_of_another_workspace_is_not_shown(api: Api, c
 def test_a_cursor_of_another_workspace_is_refused(api: Api, clickhouse: ClickHouse) -> None:
     clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00"), session(api.workspace, "2026-03-02T10:01"))
     cursor = api.ok("/v1/usage/sessions", **MARCH, limit=1)["next_cursor"]
-    other = Api(api.client, api.accounts, f"w-{uuid4().hex[:12]}")
+    other = Api(api.client, api.accounts, clickhouse, f"w-{uuid4().hex[:12]}")
     assert other.get("/v1/usage/sessions", **MARCH, limit=1, cursor=cursor).json()["code"] == "invalid_cursor"
 
 
@@ -177,13 +177,13 @@ def test_a_failure_of_ours_shows_no_statement_and_no_stack(api: Api, clickhouse:
 
 
 def test_unknown_pages_and_methods_are_problems_too(api: Api) -> None:
-    assert [api.client.get(path).json()["code"] for path in ("/", "/docs", "/redoc", "/v1/usage")] == ["not_found"] * 4
+    assert [api.client.get(path).json()["code"] for path in ("/nowhere", "/redoc", "/v1/usage")] == ["not_found"] * 3
     assert api.client.post("/v1/usage/trends").json()["code"] == "method_not_allowed"
 
 
 def test_the_description_lists_every_page_with_both_ways_to_show_a_key(api: Api) -> None:
     description = api.client.get("/openapi.json").json()
-    assert sorted(description["paths"]) == sorted([*PAGES, "/livez", "/readyz"])
+    assert sorted(description["paths"]) == sorted([*PAGES, "/v1/usage/apps", "/v1/usage/freshness", "/livez", "/readyz"])
     for page in PAGES:
         assert description["paths"][page]["get"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
     codes = description["paths"][PAGES[0]]["get"]["responses"]["422"]["content"]["application/problem+json"]["schema"]["properties"]["code"]["enum"]

@@ -8,6 +8,7 @@ from services.events.times import format_ms
 from tests.query.conftest import Api
 from tests.query.stage import ClickHouse, assignment, conversation, login, ms, peak, session
 
+TRENDS = "/v1/usage/trends"
 DAYS = {"from_": "2026-03-01", "to": "2026-03-04", "interval": "day"}
 
 
@@ -119,8 +120,8 @@ def test_weeks_begin_on_monday_and_the_ends_are_cut(api: Api, clickhouse: ClickH
 def test_months_are_calendar_months_of_the_zone_with_the_current_one(api: Api, clickhouse: ClickHouse) -> None:
     starts = ("2026-01-31T18:30", "2026-01-31T18:29:59.999", "2026-03-31T18:30")
     clickhouse.put("billing_sessions", *(session(api.workspace, start) for start in starts))
-    months = [(month["start"][:7], month["billing_sessions"], month["open"]) for month in api.trends(range="3m", timezone="Asia/Kolkata")]
-    assert months == [("2026-01", 1, False), ("2026-02", 1, False), ("2026-03", 0, True)]
+    months = [(month["start"][:7], month["billing_sessions"], month["state"]) for month in api.trends(range="3m", timezone="Asia/Kolkata")]
+    assert months == [("2026-01", 1, "closed"), ("2026-02", 1, "closed"), ("2026-03", 0, "open")]
 
 
 def test_one_app_and_all_apps_together(api: Api, clickhouse: ClickHouse) -> None:
@@ -163,11 +164,13 @@ def test_a_range_that_cuts_a_quarter_takes_its_peak_from_the_logins(api: Api, cl
     assert api.trends(from_="2026-03-02T10:04:59.999Z", to="2026-03-02T10:20:00Z")[0]["concurrent_seats"] == 2
 
 
-def test_an_open_login_counts_up_to_now_and_for_a_day_at_most(api: Api, clickhouse: ClickHouse) -> None:
+def test_an_open_login_counts_up_to_the_watermark_and_for_a_day_at_most(api: Api, clickhouse: ClickHouse) -> None:
     clickhouse.put("agent_logins", login(api.workspace, "ann", "2026-03-14T06:00", None))
-    api.now = "2026-03-14T20:00"
+    api.now = "2026-03-14T20:05"
+    api.metered_until("2026-03-14T20:00")
     assert [hour["named_seats"] for hour in api.trends(range="24h")] == [0] * 9 + [1] * 14 + [0]
     api.now = "2026-03-15T20:00"
+    api.metered_until("2026-03-15T19:59")
     assert [day["named_seats"] for day in api.trends(from_="2026-03-14", to="2026-03-17")] == [1, 1, 0]
     assert api.trends(from_="2026-03-15T06:00:00Z", to="2026-03-16")[0]["named_seats"] == 0
 
@@ -196,8 +199,24 @@ def test_an_app_without_an_assignment_ever_has_its_named_seats_as_agent_count(ap
     assert api.trends(**DAYS)[1]["agent_count"] == 0
 
 
-def test_a_period_is_open_until_its_end(api: Api) -> None:
-    api.now = "2026-03-02T23:59:59.999"
-    assert [day["open"] for day in api.trends(**DAYS)] == [False, True, True]
-    api.now = "2026-03-03T00:00"
-    assert [day["open"] for day in api.trends(**DAYS)] == [False, False, True]
+@pytest.mark.parametrize(
+    ("watermark", "states"),
+    [
+        ("2026-03-01T23:59:59.999", ["open", "ahead", "ahead"]),
+        ("2026-03-02T00:00:00.000", ["open", "open", "ahead"]),
+        ("2026-03-02T00:00:00.001", ["closed", "open", "ahead"]),
+        ("2026-03-03T12:00", ["closed", "closed", "open"]),
+        ("2026-03-04T00:00:00.001", ["closed", "closed", "closed"]),
+    ],
+)
+def test_a_bucket_is_over_when_the_watermark_has_passed_its_end_whatever_the_clock(api: Api, clickhouse: ClickHouse, watermark: str, states: list[str]) -> None:
+    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-01T00:00"))
+    api.metered_until(watermark)
+    assert [day["state"] for day in api.trends(**DAYS)] == states
+
+
+def test_before_the_first_fact_there_is_no_data_and_not_zero(api: Api, clickhouse: ClickHouse) -> None:
+    assert [day["state"] for day in api.trends(**DAYS)] == ["no_data"] * 3
+    clickhouse.put("agent_logins", login(api.workspace, "ann", "2026-03-02T10:00", "2026-03-02T11:00"))
+    assert [day["state"] for day in api.trends(**DAYS)] == ["no_data", "closed", "closed"]
+    assert api.ok(TRENDS, **DAYS)["data_since"] == "2026-03-02T10:00:00.000+00:00"

@@ -1,0 +1,68 @@
+"""What the API takes: parameters, unknown ones are refused. The OpenAPI description is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.query.periods import Interval, RangeName
+from services.query.trend_statements import GroupBy, SessionType
+
+AppId = Annotated[str, Field(min_length=1, max_length=128)]
+Format = Literal["json", "csv"]
+
+APPS_MAX = 100
+PAGE_ROWS_MAX = 1000
+
+
+class ZoneParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    timezone: str = Field("UTC", max_length=64, description="IANA time zone of the periods and of all instants in the answer.")
+
+
+class FreshnessParameters(ZoneParameters):
+    app_id: list[AppId] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only these apps; may be repeated. Default: all apps that the key may see."
+    )
+
+
+class RangeParameters(ZoneParameters):
+    """Whose numbers and of when. The workspace is that of the API key."""
+
+    app_id: list[AppId] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only these apps, together; may be repeated. Default: all apps that the key may see."
+    )
+    range: RangeName | None = Field(None, description="A range that ends with the current period of the zone. Default 1w, unless from and to are given.")
+    from_: str | None = Field(None, alias="from", max_length=64, description="Start: RFC 3339 instant, or date in the zone.")
+    to: str | None = Field(None, max_length=64, description="End, not included: RFC 3339 instant, or date in the zone.")
+
+
+class TrendParameters(RangeParameters):
+    interval: Interval | None = Field(None, description="Default: hour for 24h, month for ranges of months, else day.")
+    channel: list[AppId] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only these channels; seats are then not told, for agents have no channel."
+    )
+    type: list[SessionType] = Field(default_factory=list, max_length=3, description="Only sessions of these types; seats are then not told.")
+    group_by: GroupBy | None = Field(None, description="Also apart by app, by channel or by type. All together is always told.")
+    compare: Literal["previous"] | None = Field(None, description="`previous`: also the period before, which ends where this one begins.")
+    format: Format | None = Field(None, description="Default: what the Accept header prefers, else json.")
+
+
+class SeatParameters(RangeParameters):
+    """Nothing more: the seats are those of the range as a whole."""
+
+
+class SessionParameters(RangeParameters):
+    type: list[SessionType] = Field(default_factory=list, max_length=3, description="Only sessions of these types.")
+    channel: list[AppId] = Field(default_factory=list, max_length=APPS_MAX, description="Only sessions of these channels.")
+    conversation_id: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only sessions of these conversations or calls."
+    )
+
+
+class PageParameters(SessionParameters):
+    order: Literal["asc", "desc"] = Field("asc", description="By start, then id.")
+    limit: int = Field(100, ge=1, le=PAGE_ROWS_MAX, description="Most sessions of the page.")
+    cursor: str | None = Field(None, max_length=512, description="`next_cursor` of the page before, asked with the same parameters.")

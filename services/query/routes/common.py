@@ -1,0 +1,97 @@
+"""What handlers share: the key and its scope, the period, the format of the answer, and the problems in the description."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import Depends, Request, Response
+
+from services.accounts.keys import Principal
+from services.query.auth import asks, scope_of
+from services.query.freshness import Reach, read_reach
+from services.query.parameters import Format, RangeParameters
+from services.query.periods import Interval, Period, read_period
+from services.query.problems import MEDIA_TYPE, ProblemBody
+from services.query.shell import Shell, shell_of
+from services.query.statement import Scope
+
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}}
+    for status, description in {
+        401: "No usable API key.",
+        403: "The key may not do or see this.",
+        422: "A parameter is wrong; `errors` names it.",
+        500: "An error of ours.",
+        503: "A database does not answer, or the question is too expensive.",
+    }.items()
+}
+CSV_TYPE: Final = "text/csv; charset=utf-8; header=present"
+CSV_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""Beside the JSON of the response model."""
+
+Reads = Annotated[Principal, Depends(asks("read"))]
+Exports = Annotated[Principal, Depends(asks("export"))]
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as the handlers see it."""
+
+    shell: Shell
+    scope: Scope
+    now_ms: int
+
+    @property
+    def reach(self) -> Reach:
+        return read_reach(self.shell.reader, self.scope)
+
+
+def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
+    shell = shell_of(request)
+    return Asked(shell, scope_of(principal, app_ids), shell.clock_ms())
+
+
+def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = None) -> Period:
+    return read_period(now_ms, timezone=asked.timezone, range_name=asked.range, from_text=asked.from_, to_text=asked.to, interval=interval)
+
+
+def wants_csv(request: Request, asked: Format | None) -> bool:
+    """`format` decides; without it the first of the two types that the Accept header names."""
+    if asked:
+        return asked == "csv"
+    names = [part.split(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
+    return next((name == "text/csv" for name in names if name in ("text/csv", "application/json", "*/*", "application/*")), False)
+
+
+def json_answer(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+def csv_answer(titles: Sequence[str], rows: Iterable[Sequence[object]], file_name: str) -> Response:
+    """A small table. No text of a cell is run by a spreadsheet (OWASP: CSV injection)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(titles)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
+    return Response(out.getvalue(), media_type=CSV_TYPE, headers=attachment(file_name))
+
+
+def safe_cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def attachment(file_name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{file_name}"'}
+
+
+def file_name(what: str, period: Period) -> str:
+    """Of our own words only: the header must not carry what somebody sent."""
+    first, end = (period.local(instant_ms)[:10] for instant_ms in (period.from_ms, period.to_ms))
+    return f"{what}_{first}_{end}_{period.zone.key.replace('/', '-')}.csv"

@@ -1,0 +1,80 @@
+"""Trends and seats of a range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from services.query.answers import Seats, Trends
+from services.query.parameters import SeatParameters, TrendParameters
+from services.query.periods import Period, PeriodError
+from services.query.routes.common import (
+    CSV_ANSWER,
+    PROBLEMS,
+    Asked,
+    Reads,
+    asked_of,
+    csv_answer,
+    file_name,
+    json_answer,
+    period_of,
+    wants_csv,
+)  # fmt: skip
+from services.query.seats import seats_answer
+from services.query.trend_statements import TrendQuestion, seats_statement, trend_statement
+from services.query.trends import Json, trend_answer
+
+CELLS_MAX = 100_000
+"""Buckets times groups of one answer: 20 MB of JSON."""
+
+trend_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEMS)
+
+_COUNTS = ("sessions", "billing_sessions", "voice_sessions", "alert_sessions", "conversations", "concurrent_seats", "peak_at", "named_seats", "agent_count")
+
+
+@trend_routes.get("/trends", summary="Sessions, conversations and seats by period", response_model=Trends, responses=CSV_ANSWER)
+def trends(request: Request, principal: Reads, parameters: Annotated[TrendParameters, Query()]) -> Response:
+    """Every bucket of the range is in the answer. As CSV: one row for each bucket and group; all together has an empty group."""
+    asked = asked_of(request, principal, parameters.app_id)
+    period = period_of(parameters, asked.now_ms, parameters.interval)
+    answer = _trends(asked, period, period.before() if parameters.compare else None, parameters)
+    if wants_csv(request, parameters.format):
+        return _as_csv(answer, period)
+    return json_answer(answer)
+
+
+@trend_routes.get("/seats", summary="Concurrent seats, named seats and agents of a range", response_model=Seats)
+def seats(request: Request, principal: Reads, parameters: Annotated[SeatParameters, Query()]) -> Response:
+    """Of the scope together and of every app in it."""
+    asked = asked_of(request, principal, parameters.app_id)
+    period = period_of(parameters, asked.now_ms)
+    reach, bounds_ms = asked.reach, (period.from_ms, period.to_ms)
+    question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms), group_by="app")
+    return json_answer(seats_answer(question, period, reach, asked.shell.reader.rows(seats_statement(question))))
+
+
+def _trends(asked: Asked, period: Period, previous: Period | None, parameters: TrendParameters) -> Json:
+    edges_ms = (*previous.starts_ms, *period.edges_ms) if previous else period.edges_ms
+    bounds_ms = (*((previous.from_ms,) if previous else ()), period.from_ms, period.to_ms)
+    reach = asked.reach
+    channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
+    question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by)
+    rows = asked.shell.reader.rows(trend_statement(question))
+    if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
+        raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
+    return trend_answer(question, period, previous, reach, rows)
+
+
+def _as_csv(answer: Json, period: Period) -> Response:
+    titles = ("period", "start", "end", "timezone", "state", "group", *_COUNTS)
+    rows = [row for name in ("current", "previous") for row in _csv_rows(name, answer if name == "current" else answer["previous"])]
+    return csv_answer(titles, rows, file_name("usage", period))
+
+
+def _csv_rows(name: str, part: Json | None) -> list[list[Any]]:
+    if part is None:
+        return []
+    heads = [(name, bucket["start"], bucket["end"], part["range"]["timezone"], bucket["state"]) for bucket in part["buckets"]]
+    series = [("", part["buckets"]), *((group["key"], group["buckets"]) for group in part["groups"])]
+    return [[*head, key, *(counts[field] for field in _COUNTS)] for key, buckets in series for head, counts in zip(heads, buckets, strict=True)]

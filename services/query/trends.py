@@ -1,0 +1,171 @@
+"""Put the rows of a trend into buckets: every bucket is there, zero where nothing was, and says whether it is over (SPEC §1). Pure.
+
+Shapes are those of `answers.Trends`; they are built as plain data, for a year of quarters by app is a million numbers and models would cost seconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from services.query.freshness import Reach
+from services.query.periods import Period
+from services.query.statement import Scope
+from services.query.trend_statements import TrendQuestion
+
+Json = dict[str, Any]
+Cell = tuple[int, int]
+"""(value, first instant of a peak)."""
+
+TYPES: Final = ("usage", "voice", "alert")
+_NONE: Final[Cell] = (0, 0)
+_NO_SEATS: Final[Json] = {"concurrent_seats": None, "peak_at": None, "named_seats": None, "agent_count": None}
+
+
+class Table:
+    """The rows of one statement: what a key has in a bucket."""
+
+    def __init__(self, rows: Iterable[Sequence[Any]], scope: Scope) -> None:
+        self._cells: defaultdict[str, dict[tuple[str, int], Cell]] = defaultdict(dict)
+        for series, key, bucket_ms, value, at_ms in rows:
+            self._cells[series][key, bucket_ms] = (value, at_ms)
+        if len(scope.app_ids) == 1:
+            # What one app has alone, it has together with itself; the facts of quarters tell it of the app only.
+            self._cells["peak"] |= {("", bucket_ms): cell for (_, bucket_ms), cell in self._cells["peak"].items()}
+
+    def keys(self, names: Iterable[str]) -> set[str]:
+        return {key for name in names for key, _ in self._cells[name]} - {""}
+
+    def cell(self, series: str, key: str, bucket_ms: int) -> Cell:
+        return self._cells[series].get((key, bucket_ms), _NONE)
+
+    def value(self, series: str, key: str, bucket_ms: int) -> int:
+        return self.cell(series, key, bucket_ms)[0]
+
+    def sums(self, series: str) -> dict[int, int]:
+        """Of all keys, by bucket."""
+        sums: defaultdict[int, int] = defaultdict(int)
+        for (_, bucket_ms), (value, _) in self._cells[series].items():
+            sums[bucket_ms] += value
+        return sums
+
+    def seats(self, key: str, bucket_ms: int, peak: Cell, period: Period, *, total: bool = False) -> Json:
+        """Agents of the key in the bucket, with the peak that was found there."""
+        suffix = "_total" if total else ""
+        agents = "assigned" if self.is_assigned(key) else "named"
+        return {
+            "concurrent_seats": peak[0],
+            "peak_at": period.local(peak[1]) if peak[0] else None,
+            "named_seats": self.value(f"named{suffix}", key, bucket_ms),
+            "agent_count": self.value(f"{agents}{suffix}", key, bucket_ms),
+        }
+
+    def is_assigned(self, key: str) -> bool:
+        """S5: whether the scope ever had an assignment."""
+        ever = self._cells["ever_assigned"]
+        return (key, 0) in ever if key else bool(ever)
+
+    def highest(self, key: str, buckets_ms: Iterable[int]) -> Cell:
+        """S4: the largest peak, the earliest of equal ones."""
+        return max((self.cell("peak", key, bucket_ms) for bucket_ms in buckets_ms), key=lambda cell: (cell[0], -cell[1]), default=_NONE)
+
+
+def trend_answer(question: TrendQuestion, period: Period, previous: Period | None, reach: Reach, rows: Iterable[Sequence[Any]]) -> Json:
+    """`answers.Trends`."""
+    table = Table(rows, question.scope)
+    keys = _group_keys(question, table)
+    return {
+        "workspace_id": question.scope.workspace_id,
+        "app_ids": list(question.scope.app_ids),
+        "channels": list(question.channels),
+        "types": list(question.types),
+        "as_of": period.local_or_none(reach.as_of_ms),
+        "data_since": period.local_or_none(reach.since_ms),
+        "group_by": question.group_by,
+        "agent_count_is": agent_count_is(table, "") if question.tells_seats else None,
+        **_part(question, period, reach, table, keys),
+        "previous": _part(question, previous, reach, table, keys) if previous else None,
+    }
+
+
+def range_echo(period: Period) -> Json:
+    """`answers.RangeEcho`."""
+    return {"from": period.local(period.from_ms), "to": period.local(period.to_ms), "timezone": period.zone.key, "range": period.range_name}
+
+
+def agent_count_is(table: Table, key: str) -> str:
+    return "assigned" if table.is_assigned(key) else "named_seats"
+
+
+def _part(question: TrendQuestion, period: Period, reach: Reach, table: Table, keys: Sequence[str]) -> Json:
+    together = _Series(question, period, table, None)
+    starts, ends = period.starts_ms, period.edges_ms[1:]
+    states = ({"start": period.local(start), "end": period.local(end), "state": reach.state(start, end)} for start, end in zip(starts, ends, strict=True))
+    groups = [_Series(question, period, table, key) for key in keys]
+    return {
+        "range": range_echo(period) | {"interval": period.interval},
+        "totals": together.totals(),
+        "buckets": [state | counts for state, counts in zip(states, together.buckets(), strict=True)],
+        "groups": [{"key": key, "totals": group.totals(), "buckets": group.buckets()} for key, group in zip(keys, groups, strict=True)],
+    }
+
+
+def _group_keys(question: TrendQuestion, table: Table) -> list[str]:
+    match question.group_by:
+        case None:
+            return []
+        case "type":
+            return [name for name in TYPES if not question.types or name in question.types]
+        case "channel":
+            return sorted(table.keys((*TYPES, "conversations")))
+        case "app":
+            # An app that was asked for is there even when nothing happened in it.
+            return sorted(table.keys((*TYPES, "conversations", "peak", "named_total", "assigned_total")) | set(question.scope.app_ids))
+
+
+class _Series:
+    """The counts of one group, or (key None) of the whole scope together."""
+
+    def __init__(self, question: TrendQuestion, period: Period, table: Table, key: str | None) -> None:
+        self._period, self._table, self._key = period, table, key
+        self._types = (key,) if key is not None and question.group_by == "type" else TYPES
+        self._is_sum = key is None or question.group_by == "type"
+        self._tells_seats = question.tells_seats and (key is None or question.seats_by_app)
+        self._sums = {name: table.sums(name) for name in self._names} if self._is_sum else {}
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._types, "conversations") if "usage" in self._types else self._types
+
+    def buckets(self) -> list[Json]:
+        return [self._bucket(start_ms) for start_ms in self._period.starts_ms]
+
+    def totals(self) -> Json:
+        starts_ms = self._period.starts_ms
+        counts = _counts({name: sum(self._count(name, start_ms) for start_ms in starts_ms) for name in self._names})
+        if not self._tells_seats:
+            return counts | _NO_SEATS
+        key = self._key or ""
+        return counts | self._table.seats(key, starts_ms[0], self._table.highest(key, starts_ms), self._period, total=True)
+
+    def _bucket(self, start_ms: int) -> Json:
+        counts = _counts({name: self._count(name, start_ms) for name in self._names})
+        if not self._tells_seats:
+            return counts | _NO_SEATS
+        key = self._key or ""
+        return counts | self._table.seats(key, start_ms, self._table.cell("peak", key, start_ms), self._period)
+
+    def _count(self, name: str, start_ms: int) -> int:
+        return self._sums[name].get(start_ms, 0) if self._is_sum else self._table.value(name, self._key or "", start_ms)
+
+
+def _counts(found: dict[str, int]) -> Json:
+    usage, voice, alert = (found.get(name, 0) for name in TYPES)
+    return {
+        "sessions": usage + voice + alert,
+        "billing_sessions": usage,
+        "voice_sessions": voice,
+        "alert_sessions": alert,
+        "conversations": found.get("conversations", 0),
+    }
