@@ -95,7 +95,7 @@ def wait_for(stages: list[Stage], offsets: Offsets, deadline: float, display: Di
     """
     for stage in stages:
         goal = offsets.held(stage.topics)
-        while left := _left(goal, offsets.committed(stage.group)):
+        while left := _left(goal, offsets.committed(stage.group, goal)):
             display.show(0, f"{stage.room} has {sum(left.values()):,} records to go")
             if time.monotonic() >= deadline:
                 raise Behind(_explain(stage, left, offsets.members(stage.group)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the package exports these without saying so
 
+from services.runtime.committed import Committed
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S, client_config
 from services.runtime.settings import KafkaSettings
@@ -28,7 +29,8 @@ def group_lags(kafka: KafkaSettings, groups: dict[str, list[str]]) -> dict[str, 
         partitions = _partitions(admin, {topic for topics in groups.values() for topic in topics})
         earliest = _offsets(admin, partitions, _EARLIEST)
         latest = _offsets(admin, partitions, _LATEST)
-        return {group: _lag(_committed(admin, group), topics, earliest, latest) for group, topics in groups.items()}
+        with Committed(kafka) as committed:
+            return {group: _lag(committed.of(group, _of(latest, topics)), topics, earliest, latest) for group, topics in groups.items()}
     except KafkaException as error:
         raise Unavailable(f"Kafka at {kafka.bootstrap_servers} does not tell consumer lags: {error.args[0].str()}.") from error
 
@@ -43,9 +45,8 @@ def _offsets(admin: AdminClient, partitions: list[TopicPartition], spec: OffsetS
     return {(partition.topic, partition.partition): future.result().offset for partition, future in asked.items()}
 
 
-def _committed(admin: AdminClient, group: str) -> Lag:
-    (future,) = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S).values()
-    return {(found.topic, found.partition): found.offset for found in future.result().topic_partitions if found.offset >= 0}
+def _of(offsets: Lag, topics: list[str]) -> list[tuple[str, int]]:
+    return [where for where in offsets if where[0] in topics]
 
 
 def _lag(committed: Lag, topics: list[str], earliest: Lag, latest: Lag) -> Lag:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,14 @@ from services.local.kafka import start_kafka
 from services.local.part import PartError
 
 PORT, CONTROLLER = 21_020, 21_021
-ADDRESS: dict[str, str | int | float | bool] = {"bootstrap.servers": f"127.0.0.1:{PORT}"}
+BROKER = f"127.0.0.1:{PORT}"
+ADDRESS: dict[str, str | int | float | bool] = {"bootstrap.servers": BROKER}
+ASK = """
+from services.runtime.committed import Committed
+from services.runtime.settings import read_settings
+with Committed(read_settings().kafka) as committed:
+    assert committed.of("newcomer", [("kept", 0)]) == {}
+"""
 
 
 def write(topic: str, value: bytes) -> None:
@@ -38,6 +48,14 @@ def test_a_record_survives_a_kill_of_the_broker(home: Path, said: list[str]) -> 
     with start_kafka(home, PORT, CONTROLLER, said.append) as broker:
         assert read("kept") == [b"value"]
     assert broker.process.poll() is not None
+
+
+def test_a_broker_that_never_had_a_group_is_asked_for_commits_in_a_process_that_survives(home: Path, said: list[str]) -> None:
+    with start_kafka(home, PORT, CONTROLLER, said.append):
+        admin = AdminClient(ADDRESS)
+        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(15)
+        asked = subprocess.run([sys.executable, "-c", ASK], env=os.environ | {"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": BROKER}, check=False)
+    assert asked.returncode == 0
 
 
 def test_a_second_broker_on_the_same_directory_is_refused_with_the_way_out(home: Path, said: list[str]) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
 
 from services.events import topics
 from services.processors.state import partition_of
+from services.runtime.committed import Committed
 from services.runtime.kafka import create_topics, state_topic, topic_specs
 from services.runtime.settings import PREFIX, KafkaSettings, ProcessorSettings, Settings, environment_of
 
@@ -61,6 +62,7 @@ class Stage:
         )
         self.admin = AdminClient({"bootstrap.servers": self.servers})
         self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True, "linger.ms": 5})
+        self._committed = Committed(self.settings.kafka)
         self.sent: Counter[int] = Counter()
 
     def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
@@ -142,12 +144,13 @@ class Stage:
                 process.wait()
         for log in self._logs:
             log.close()
+        self._committed.close()
 
     def committed(self) -> list[int]:
         """Committed offset of each batches partition; 0: none."""
-        request = [ConsumerGroupTopicPartitions(self.app_id, [TopicPartition(topics.BATCHES, p) for p in range(PARTITIONS)])]
-        found = self.admin.list_consumer_group_offsets(request)[self.app_id].result(10)
-        return [max(0, part.offset) for part in sorted(found.topic_partitions, key=lambda part: part.partition)]
+        places = [(topics.BATCHES, partition) for partition in range(PARTITIONS)]
+        found = self._committed.of(self.app_id, places)
+        return [found.get(place, 0) for place in places]
 
     def ends(self) -> list[int]:
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "ends"})

@@ -15,13 +15,14 @@ from typing import Any
 from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from services.events import topics
 from services.events.facts import FACT_ID_FIELDS
 from services.events.partitioning import fact_partition
 from services.runtime.clickhouse import connect
+from services.runtime.committed import Committed
 from services.runtime.kafka import create_topics, topic_specs
 from services.runtime.migrations import ClickHouseStore, pending
 from services.runtime.settings import ClickHouseSettings, KafkaSettings, MetricsSettings, Settings, SinkSettings, environment_of
@@ -60,6 +61,7 @@ class Stage:
         )
         self.admin = AdminClient({"bootstrap.servers": self.servers})
         self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True})
+        self._committed = Committed(self.settings.kafka)
         self._make_topics()
 
     def migrate(self) -> None:
@@ -109,13 +111,14 @@ class Stage:
         self.until(lambda: sum(self.committed().values()) == self.held())
 
     def committed(self) -> dict[tuple[str, int], int]:
-        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.settings.sink.group_id)])
-        (future,) = asked.values()
-        return {(found.topic, found.partition): found.offset for found in future.result().topic_partitions if found.offset >= 0}
+        return self._committed.of(self.settings.sink.group_id, self._places())
 
     def held(self) -> int:
-        wheres = [TopicPartition(topic, partition) for topic in topics.FACT_TOPICS for partition in range(self.settings.kafka.facts_partitions)]
-        return sum(future.result().offset for future in self.admin.list_offsets(dict.fromkeys(wheres, LATEST)).values())
+        places = [TopicPartition(*place) for place in self._places()]
+        return sum(future.result().offset for future in self.admin.list_offsets(dict.fromkeys(places, LATEST)).values())
+
+    def _places(self) -> list[tuple[str, int]]:
+        return [(topic, partition) for topic in topics.FACT_TOPICS for partition in range(self.settings.kafka.facts_partitions)]
 
     def ready(self) -> dict[str, bool]:
         try:
@@ -133,6 +136,7 @@ class Stage:
         for process in self.processes:
             process.kill()
             process.wait()
+        self._committed.close()
 
     def _make_topics(self) -> None:
         self._delete(spec.name for spec in topic_specs(self.settings))
