@@ -1,0 +1,62 @@
+// What one bar says: as a card for the eye and the pointer, and as a sentence for a screen reader. Both say the same.
+
+import { h } from "./dom.js";
+import { valueOf } from "./usage.js";
+import { bucket, change, counted, instant, number, utc, wall } from "./words.js";
+
+const DRAWN_MAX = 9;
+
+export function cardOf(row, shown) {
+  const delta = deltaOf(row);
+  return [
+    h("p", { class: "card-when" }, bucket(row.start, row.end, shown.interval)),
+    h("p", { class: "card-zone" }, `${shown.zone} · ${utc(wall(row.start).offset)}${row.state === "open" ? " · not over yet" : ""}`),
+    row.total === null ? h("p", { class: "card-none" }, nothingOf(row)) : h("dl", { class: "card-parts" }, partsOf(row, shown)),
+    !delta ? null : h("p", { class: "card-change" }, delta),
+    row.total === null ? null : h("dl", { class: "card-all" }, factsOf(row).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+  ];
+}
+
+export function say(row, shown) {
+  const when = bucket(row.start, row.end, shown.interval);
+  if (row.total === null) return `${when}: ${nothingOf(row)}`;
+  const parts = shown.group === "none" ? [] : shown.columns.map((column, index) => `${column.label} ${number(row.values[index])}`);
+  const facts = factsOf(row).map(([name, value]) => `${name} ${value}`);
+  const delta = deltaOf(row);
+  const sentences = [`${when}${row.state === "open" ? ", not over yet" : ""}: ${counted(row.total, shown.series)}`, parts.join(", "), delta ?? "", facts.join(", ")];
+  return `${sentences.filter(Boolean).join(". ")}.`;
+}
+
+/** Why there is no number: that is not 0. */
+export const nothingOf = (row) => (row.state === "ahead" ? "Not metered yet." : "No data: before the first event.");
+
+/** The change in words; a period that is not over is not compared as if it were: that would look like a fall. */
+export function deltaOf(row) {
+  if (row.before === null || row.total === null) return null;
+  if (row.state === "open") return `so far; ${number(row.before)} in the whole period before`;
+  return `${change(row.total, row.before)} from ${number(row.before)} in the period before`;
+}
+
+function partsOf(row, shown) {
+  const whole = h("div", { class: "card-total" }, h("dt", {}, shown.series.label), h("dd", {}, number(row.total)));
+  if (shown.group === "none") return [whole];
+  const parts = shown.columns
+    .map((column, index) => ({ column, value: row.values[index] }))
+    .filter(({ value }) => value > 0)
+    .slice(0, DRAWN_MAX)
+    .reverse()
+    .map(({ column, value }) => h("div", {}, h("dt", {}, h("span", { class: `swatch slot-${column.slot}` }), column.label), h("dd", {}, number(value))));
+  return [...parts, whole];
+}
+
+/** What SPEC §1 wants at every point, whatever the series. */
+function factsOf(row) {
+  const { all } = row;
+  const peak = row.peakAt ? `${number(all.concurrent_seats)} at ${instant(row.peakAt).split(", ")[1]}` : number(all.concurrent_seats);
+  return [
+    ["Sessions", number(valueOf(all, "sessions"))],
+    ["Voice sessions", number(all.voice_sessions)],
+    ["Agents", number(all.agent_count)],
+    ["Peak seats", peak],
+  ];
+}
