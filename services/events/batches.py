@@ -2,10 +2,13 @@
 
 A message to a batches partition says for every raw partition it covers the half-open range [start, stop) of raw offsets: every event in it that belongs to
 that batches partition is inside, or there are none. So a reader that holds one number for each raw partition can tell a repeated event from a lost one.
+Events are columns: a column of numbers is copied, not parsed, and a reader touches only the columns that it needs.
 """
 
 from __future__ import annotations
 
+import sys
+from array import array
 from typing import Final
 
 import msgspec
@@ -13,6 +16,10 @@ import msgspec
 from services.events.event import Event
 
 BATCHES_VERSION: Final = 1
+
+OFFSETS: Final = "q"
+PAGES: Final = "I"
+TIMES: Final = "q"
 
 
 class BatchFormatError(ValueError):
@@ -40,15 +47,26 @@ class Range(msgspec.Struct, array_like=True, gc=False):
     """T2: the raw partition has been read to its end for `idle_after`."""
 
 
-class PageEvents(msgspec.Struct, array_like=True, gc=False):
-    """The events of one page, in the order in which ingest read them. Three columns of equal length."""
+class Rows(msgspec.Struct, array_like=True, gc=False):
+    """The events of one batches partition, a row each, in columns of equal length; in the order in which ingest read them."""
 
-    page: int
-    ranges: list[int]
-    """Index into `Batch.ranges` of the range that holds the event."""
-    offsets: list[int]
-    """Raw offset."""
+    runs: list[tuple[int, int]]
+    """(index into `Batch.ranges`, number of rows): rows of one raw partition that follow one another."""
+    offsets: bytes
+    """Raw offset of each row; 64 bits, little-endian."""
+    pages: bytes
+    """32 bits, little-endian."""
+    kinds: bytes
+    times_ms: bytes
+    """64 bits, little-endian."""
+    keys: list[str]
+    """`keys.talk_key` of a conversation's or call's event; else empty."""
+    whos: list[str]
+    """`keys.who_text` where it counts; else empty."""
+    message_ids: list[str]
+    """Of user messages; else empty."""
     events: list[Event]
+    """The rows of alerts and agents, whole, in the order of the rows."""
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
@@ -62,7 +80,7 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     layout: list[int]
     """Partitions of each raw topic: whose progress the watermark waits for."""
     ranges: list[Range]
-    pages: list[PageEvents]
+    rows: Rows
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -83,3 +101,19 @@ def decode_batch(value: bytes) -> Batch:
     if batch.version != BATCHES_VERSION:
         raise BatchFormatError(f"batches version {batch.version}; this release reads {BATCHES_VERSION}")
     return batch
+
+
+def pack(numbers: array[int]) -> bytes:
+    """A column of numbers as bytes, little-endian on every machine."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def unpack(typecode: str, column: bytes) -> array[int]:
+    """The column's numbers again."""
+    numbers = array(typecode, column)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

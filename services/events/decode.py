@@ -14,8 +14,9 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from services.events.event import Event, Kind, Refusal
+from services.events.event import Accepted, Event, Kind, Refusal, TalkEvent
 from services.events.explain import AHEAD_MS_MAX, EVENT_BYTES_MAX, LATENESS_MS, decode_slow, out_of_time
+from services.events.keys import NOBODY, USAGE, VOICE, talk_key, who_text
 from services.events.strict_json import is_too_deep
 from services.events.times import parse_ms
 
@@ -24,8 +25,8 @@ _LongId = Annotated[str, Meta(min_length=1, max_length=256)]
 _OptionalId = Annotated[str, Meta(max_length=256)] | None
 _Source = Annotated[str, Meta(min_length=1, max_length=512)]
 
-_STARTED: Final = {"user": Kind.STARTED_BY_USER, "bot": Kind.STARTED_BY_BOT}
-_MESSAGE: Final = {"user": Kind.MESSAGE_BY_USER, "bot": Kind.MESSAGE_BY_BOT, "agent": Kind.MESSAGE_BY_AGENT}
+_BY_USER: Final = Kind.MESSAGE_BY_USER
+_MESSAGE: Final = {"bot": Kind.MESSAGE_BY_BOT, "agent": Kind.MESSAGE_BY_AGENT}
 _ENDED: Final = {"user": Kind.ENDED_BY_USER, "bot": Kind.ENDED_BY_BOT, "agent": Kind.ENDED_BY_AGENT, "idle": Kind.ENDED_IDLE}
 
 
@@ -89,52 +90,56 @@ class _Event(_Record, kw_only=True, gc=False):
 class _Started(_Event, tag="conversation.started", kw_only=True, gc=False):
     data: _StartedData
 
-    def event(self, time_ms: int) -> Event | None:
+    def event(self, time_ms: int) -> TalkEvent:
         data = self.data
-        return Event(_STARTED[data.initiator], time_ms, data.workspace_id, data.app_id, self.subject, self.source, self.id,
-                     data.channel, data.kore_user_id or "", data.channel_user_id or "")  # fmt: skip
+        key = talk_key(USAGE, data.workspace_id, data.app_id, self.subject)
+        if data.initiator == "bot":
+            return TalkEvent(Kind.STARTED_BY_BOT, time_ms, key, NOBODY, "")
+        return TalkEvent(Kind.STARTED_BY_USER, time_ms, key, who_text(data.channel, data.kore_user_id or "", data.channel_user_id or ""), "")
 
 
 class _Message(_Event, tag="conversation.message", kw_only=True, gc=False):
     data: _MessageData
 
-    def event(self, time_ms: int) -> Event | None:
+    def event(self, time_ms: int) -> TalkEvent:
         data = self.data
-        return Event(_MESSAGE[data.sender], time_ms, data.workspace_id, data.app_id, self.subject, self.source, self.id,
-                     data.channel, data.kore_user_id or "", data.channel_user_id or "", data.message_id)  # fmt: skip
+        key = talk_key(USAGE, data.workspace_id, data.app_id, self.subject)
+        if data.sender != "user":
+            return TalkEvent(_MESSAGE[data.sender], time_ms, key, NOBODY, "")
+        return TalkEvent(_BY_USER, time_ms, key, who_text(data.channel, data.kore_user_id or "", data.channel_user_id or ""), data.message_id)
 
 
-class _Mark(_Event, kw_only=True, gc=False):
+class _Transferred(_Event, tag="conversation.transferred", kw_only=True, gc=False):
     data: _Channel
 
-    def event(self, time_ms: int) -> Event | None:
+    def event(self, time_ms: int) -> TalkEvent:
         data = self.data
-        return Event(self.kind, time_ms, data.workspace_id, data.app_id, self.subject, self.source, self.id, data.channel)
+        return TalkEvent(Kind.TRANSFERRED, time_ms, talk_key(USAGE, data.workspace_id, data.app_id, self.subject), who_text(data.channel, "", ""), "")
 
 
-class _Transferred(_Mark, tag="conversation.transferred", kw_only=True, gc=False):
-    kind = Kind.TRANSFERRED
+class _Returned(_Event, tag="conversation.returned", kw_only=True, gc=False):
+    data: _Channel
 
-
-class _Returned(_Mark, tag="conversation.returned", kw_only=True, gc=False):
-    kind = Kind.RETURNED
+    def event(self, time_ms: int) -> TalkEvent:
+        data = self.data
+        return TalkEvent(Kind.RETURNED, time_ms, talk_key(USAGE, data.workspace_id, data.app_id, self.subject), NOBODY, "")
 
 
 class _Ended(_Event, tag="conversation.ended", kw_only=True, gc=False):
     data: _EndedData
 
-    def event(self, time_ms: int) -> Event | None:
+    def event(self, time_ms: int) -> TalkEvent:
         data = self.data
-        return Event(_ENDED[data.reason], time_ms, data.workspace_id, data.app_id, self.subject, self.source, self.id, data.channel)
+        return TalkEvent(_ENDED[data.reason], time_ms, talk_key(USAGE, data.workspace_id, data.app_id, self.subject), NOBODY, "")
 
 
 class _Voice(_Event, kw_only=True, gc=False):
     data: _VoiceData
 
-    def event(self, time_ms: int) -> Event | None:
+    def event(self, time_ms: int) -> TalkEvent:
         data = self.data
-        return Event(self.kind, time_ms, data.workspace_id, data.app_id, self.subject, self.source, self.id,
-                     data.channel, data.kore_user_id or "", data.channel_user_id or "")  # fmt: skip
+        key = talk_key(VOICE, data.workspace_id, data.app_id, self.subject)
+        return TalkEvent(self.kind, time_ms, key, who_text(data.channel, data.kore_user_id or "", data.channel_user_id or ""), "")
 
 
 class _VoiceStarted(_Voice, tag="voice.started", kw_only=True, gc=False):
@@ -216,7 +221,7 @@ _AnyRecord = (
 _typed: Final[Callable[[bytes], _AnyRecord]] = msgspec.json.Decoder(_AnyRecord).decode
 
 
-def decode(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS) -> Event | Refusal:
+def decode(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS) -> Accepted | Refusal:
     """An event, or the first reason (in E4's order) why the record is none. `log_time_ms` is the record's Kafka timestamp."""
     if not value or len(value) > EVENT_BYTES_MAX or is_too_deep(value):
         return decode_slow(value, log_time_ms, lateness_ms)
@@ -224,11 +229,12 @@ def decode(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS
         if not value.isascii():
             value.decode()
         record = _typed(value)
-        event = record.event(parse_ms(record.time))
+        time_ms = parse_ms(record.time)
+        event = record.event(time_ms)
     except (msgspec.MsgspecError, ValueError):
         event = None
     if event is None:
         return decode_slow(value, log_time_ms, lateness_ms)
-    if -lateness_ms <= event.time_ms - log_time_ms <= AHEAD_MS_MAX or event.kind == Kind.LOG_CLOSED:
+    if -lateness_ms <= time_ms - log_time_ms <= AHEAD_MS_MAX or event.kind is Kind.LOG_CLOSED:
         return event
-    return out_of_time(event.time_ms, log_time_ms, lateness_ms, event.workspace_id) or event
+    return out_of_time(time_ms, log_time_ms, lateness_ms, event.workspace_id) or event

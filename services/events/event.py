@@ -10,6 +10,8 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from services.events.keys import split_key
+
 
 class Kind(IntEnum):
     """What an event says, as one small number. The numbers are part of the batches format: append, never renumber."""
@@ -42,8 +44,27 @@ FIRST_ALERT: Final = Kind.ALERT_DELIVERED
 FIRST_AGENT: Final = Kind.LOGGED_IN
 
 
+class TalkEvent(msgspec.Struct, frozen=True, gc=False):
+    """One accepted event of a conversation or call: the hot path, so it holds no more than a rule reads."""
+
+    kind: Kind
+    time_ms: int
+    """UTC since 1970."""
+    key: str
+    """`keys.talk_key`: workspace, app, and conversation or call."""
+    who: str
+    """`keys.who_text` of a sign of the user, of a transfer and of voice; else `NOBODY`."""
+    message_id: str
+    """Of a user's message; else empty."""
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace in the key."""
+        return split_key(self.key)[0]
+
+
 class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One accepted event. Texts that an event of its kind does not have are empty; `time_ms` is UTC since 1970.
+    """One accepted event of an alert or an agent, or a control record. Texts that an event of its kind does not have are empty; `time_ms` is UTC since 1970.
 
     The order of the fields is part of the batches format: append, never reorder.
     """
@@ -53,7 +74,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     workspace_id: str
     app_id: str
     subject: str
-    """Conversation, call, alert, login or agent id."""
+    """Alert, login or agent id."""
     source: str
     id: str
     channel: str = ""
@@ -64,6 +85,9 @@ class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     app_ids: tuple[str, ...] = ()
     """Of a login: the apps served, as sent (`app_id` alone gives one)."""
 
+
+Accepted = TalkEvent | Event
+"""What a record says when it is not refused; for annotations and `isinstance`."""
 
 Reason = Literal["malformed_json", "invalid_event", "unknown_type", "too_large", "future", "too_late"]
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)

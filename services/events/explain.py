@@ -11,7 +11,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.events import strict_json
-from services.events.event import Event, Kind, Refusal
+from services.events.event import FIRST_ALERT, FIRST_VOICE, Accepted, Event, Kind, Refusal, TalkEvent
+from services.events.keys import NOBODY, USAGE, VOICE, talk_key, who_text
 from services.events.models import EVENT_MODELS, LogClosed, LoginData, PlatformEvent, Record
 from services.events.times import format_ms, parse_ms
 
@@ -39,12 +40,15 @@ _KINDS: Final = {
     "agent.unassigned": {"": Kind.UNASSIGNED},
 }
 
+_NAMED: Final = frozenset({Kind.STARTED_BY_USER, Kind.MESSAGE_BY_USER, Kind.TRANSFERRED, Kind.VOICE_STARTED, Kind.VOICE_PROGRESS, Kind.VOICE_ENDED})
+"""Whose `who` a rule reads (U11)."""
+
 _TEXTS: Final = ("workspace_id", "app_id", "channel", "kore_user_id", "channel_user_id", "message_id", "agent_id")
 
 _JSON_NAMES: Final[dict[type, str]] = {str: "a string", float: "a number", bool: "true or false", type(None): "null", list: "an array", dict: "an object"}
 
 
-def decode_slow(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS) -> Event | Refusal:
+def decode_slow(value: bytes | None, log_time_ms: int, lateness_ms: int = LATENESS_MS) -> Accepted | Refusal:
     """E4: an event, or the first reason why the value is none."""
     if not value:
         return Refusal("malformed_json", detail="the value is empty")
@@ -69,7 +73,7 @@ def out_of_time(time_ms: int, log_time_ms: int, lateness_ms: int, workspace_id: 
     return None
 
 
-def _judge(fields: dict[str, Any], log_time_ms: int, lateness_ms: int) -> Event | Refusal:
+def _judge(fields: dict[str, Any], log_time_ms: int, lateness_ms: int) -> Accepted | Refusal:
     workspace_id = _readable_workspace(fields)
     type_ = fields.get("type")
     if not isinstance(type_, str):
@@ -86,7 +90,7 @@ def _judge(fields: dict[str, Any], log_time_ms: int, lateness_ms: int) -> Event 
     return late or event
 
 
-def _event_of(record: Record) -> Event:
+def _event_of(record: Record) -> Accepted:
     time_ms = parse_ms(record.time)
     if not isinstance(record, PlatformEvent):
         return Event(Kind.LOG_CLOSED, time_ms, "", "", "", record.source, record.id)
@@ -97,7 +101,15 @@ def _event_of(record: Record) -> Event:
         app_ids = tuple(said["app_ids"] or [texts["app_id"]])
         texts["app_id"] = ""
     kind = _KINDS[record.type][_who(said)]
+    if kind < FIRST_ALERT:
+        return _talk_event(kind, time_ms, record.subject, texts)
     return Event(kind, time_ms, subject=record.subject, source=record.source, id=record.id, app_ids=app_ids, **texts)
+
+
+def _talk_event(kind: Kind, time_ms: int, subject: str, texts: dict[str, str]) -> TalkEvent:
+    key = talk_key(VOICE if kind >= FIRST_VOICE else USAGE, texts["workspace_id"], texts["app_id"], subject)
+    who = who_text(texts["channel"], texts["kore_user_id"], texts["channel_user_id"]) if kind in _NAMED else NOBODY
+    return TalkEvent(kind, time_ms, key, who, texts["message_id"] if kind is Kind.MESSAGE_BY_USER else "")
 
 
 def _who(said: dict[str, Any]) -> str:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from services.events.event import FIRST_AGENT, Event
 
-
-def page_of(event: Event, pages: int) -> int:
-    """The page of an event: of its workspace for agents, of (workspace, app, subject) for all else."""
-    if event.kind >= FIRST_AGENT:
-        return crc32(event.workspace_id.encode()) % pages
-    return crc32(f"{event.workspace_id}\0{event.app_id}\0{event.subject}".encode()) % pages
+def page_of(name: str, pages: int) -> int:
+    """The page of a conversation or call by its `talk_key`, of agents by their workspace, of an alert by its workspace too (alerts have no state)."""
+    return crc32(name.encode()) % pages
 
 
 def partition_of(page: int, partitions: int) -> int:

@@ -1,7 +1,7 @@
 """RFC 3339 texts to whole milliseconds since 1970 UTC, and back (schemas/README E3, F).
 
 Both ways are on the hot path: an instant is split into hour, minutes and seconds, and the rest, and each part is one look into a table.
-The only part with an unbounded number of values, the hour, is kept in a bounded cache. Results never depend on what the caches hold.
+The parts with an unbounded number of values, the hour and the second, are kept in bounded caches. Results never depend on what the caches hold.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 
 _HOURS_MAX: Final = 8192
+_SECONDS_MAX: Final = 65_536
 _DAYS_BEFORE_1970: Final = date(1970, 1, 1).toordinal()
 _FIRST_MS: Final = (1 - _DAYS_BEFORE_1970) * DAY_MS
 _LAST_MS: Final = (date(9999, 12, 31).toordinal() - _DAYS_BEFORE_1970 + 1) * DAY_MS - 1
@@ -28,6 +29,8 @@ _SECOND_MS: Final = {text: index * 1000 for index, text in enumerate(_SECOND_TEX
 _REST_MS: Final = {text: index for index, text in enumerate(_MILLI_TEXTS)} | {"Z": 0}
 
 _hour_ms: dict[str, int] = {}
+_second_ms: dict[str, int] = {}
+"""Of texts in UTC: neighbours in a log share their second more often than not."""
 _hour_texts: dict[int, str] = {}
 
 
@@ -37,10 +40,16 @@ def parse_ms(text: str) -> int:
     The offset may carry the instant out of the years 0001-9999: it is a number all the same.
     Raises ValueError, with a sentence that does not repeat the text, for what is not such a text.
     """
-    try:
-        return _hour_ms[text[:13]] + _SECOND_MS[text[13:19]] + _REST_MS[text[19:]]
-    except KeyError:
-        return _parse_parts(text)
+    second_ms = _second_ms.get(text[:19])
+    milli = _REST_MS.get(text[19:])
+    if second_ms is not None and milli is not None:
+        return second_ms + milli
+    instant_ms = _parse_parts(text)
+    if milli is not None:
+        if len(_second_ms) >= _SECONDS_MAX:
+            _second_ms.clear()
+        _second_ms[text[:19]] = instant_ms - milli
+    return instant_ms
 
 
 def format_ms(instant_ms: int) -> str:

@@ -7,13 +7,15 @@ Bounded by one poll.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.events.batches import BATCHES_VERSION, Batch, PageEvents, Range
+from services.events.batches import BATCHES_VERSION, OFFSETS, PAGES, TIMES, Batch, Range, Rows, pack
 from services.events.decode import decode
-from services.events.event import Event, Kind, Refusal
+from services.events.event import Event, Kind, Refusal, TalkEvent
+from services.events.keys import NOBODY
 from services.events.outgoing import OutFact
 from services.events.pages import page_of, partition_of
 from services.events.payload import rejected_fact
@@ -21,6 +23,7 @@ from services.events.topics import RAW_TOPICS, REJECTED
 
 RawPartition = tuple[int, int]
 """(index in RAW_TOPICS, partition)."""
+
 
 class RawRecord(NamedTuple):
     """One record of a raw topic."""
@@ -64,13 +67,45 @@ class _Reading:
     closed_ms: int | None = None
 
 
+_Row = tuple[int, int, int, int, str, str, str]
+"""(offset, page, kind, time, key, who, message id): a row of `batches.Rows`."""
+
+
+class _Rows:
+    """The rows of one batches partition in this poll."""
+
+    __slots__ = ("events", "rows", "runs")
+
+    def __init__(self) -> None:
+        self.rows: list[_Row] = []
+        self.events: list[Event] = []
+        self.runs: list[tuple[RawPartition, int]] = []
+        """(raw partition, rows so far when its run ended)."""
+
+    def end_run(self, raw: RawPartition) -> None:
+        """All rows since the last call are of this raw partition."""
+        before = self.runs[-1][1] if self.runs else 0
+        if len(self.rows) > before:
+            self.runs.append((raw, len(self.rows)))
+
+    def columns(self, index: Mapping[RawPartition, int]) -> Rows:
+        """As a message holds them."""
+        ends = [end for _, end in self.runs]
+        runs = [(index[raw], end - before) for (raw, end), before in zip(self.runs, [0, *ends], strict=False)]
+        offsets, pages, kinds, times_ms, keys, whos, message_ids = zip(*self.rows, strict=True) if self.rows else ((),) * 7
+        return Rows(
+            runs, pack(array(OFFSETS, offsets)), pack(array(PAGES, pages)), bytes(kinds), pack(array(TIMES, times_ms)),
+            list(keys), list(whos), list(message_ids), self.events,
+        )  # fmt: skip
+
+
 class Batcher:
-    """Groups the records of a poll by batches partition and page."""
+    """Groups the records of a poll by batches partition."""
 
     def __init__(self, layout: Layout, lateness_ms: int, generation: int, names: Sequence[str] = RAW_TOPICS) -> None:
         self._layout, self._lateness_ms, self._generation, self._names = layout, lateness_ms, generation, names
         self._readings: dict[RawPartition, _Reading] = {}
-        self._pages: list[dict[int, PageEvents]] = [{} for _ in range(layout.partitions)]
+        self._rows = [_Rows() for _ in range(layout.partitions)]
         self._rejected: list[OutFact] = []
         self.totals: dict[RawPartition, Totals] = {}
 
@@ -88,25 +123,41 @@ class Batcher:
         return {raw: reading.stop for raw, reading in self._readings.items()}
 
     def add(self, record: RawRecord) -> None:
-        """One record: an accepted event goes to its page, a refused one to the rejected facts with its origin."""
-        raw = (record.topic, record.partition)
+        """One record; see `add_run`."""
+        self.add_run((record.topic, record.partition), [(record.offset, record.log_ms, record.value)])
+
+    def add_run(self, raw: RawPartition, records: Iterable[tuple[int, int, bytes | None]]) -> None:
+        """(offset, log time, value) of records of one raw partition: an accepted event becomes a row of its page's partition, a refused one a rejected fact."""
         reading, totals = self._readings[raw], self.totals[raw]
-        reading.stop = record.offset + 1
-        reading.log_ms = record.log_ms
-        event = decode(record.value, record.log_ms, self._lateness_ms)
-        if isinstance(event, Refusal):
-            totals.read += 1
-            totals.rejected[event.reason] = totals.rejected.get(event.reason, 0) + 1
-            self._refuse(record, event)
-        elif event.kind is Kind.LOG_CLOSED:
-            totals.control += 1
-            reading.closed_ms = max(event.time_ms, reading.closed_ms or event.time_ms)
-        else:
-            totals.read += 1
-            totals.accepted += 1
-            if reading.newest_ms is None or event.time_ms > reading.newest_ms:
-                reading.newest_ms = event.time_ms
-            self._place(record, event)
+        newest_ms = -1 << 62 if reading.newest_ms is None else reading.newest_ms
+        lateness_ms, partitions, pages = self._lateness_ms, self._rows, self._layout.pages
+        accepted = 0
+        offset, log_ms = reading.stop - 1, reading.log_ms
+        for offset, log_ms, value in records:
+            event = decode(value, log_ms, lateness_ms)
+            if isinstance(event, TalkEvent):
+                time_ms, key = event.time_ms, event.key
+                page = page_of(key, pages)
+                partitions[partition_of(page, len(partitions))].rows.append((offset, page, event.kind, time_ms, key, event.who, event.message_id))
+            elif isinstance(event, Refusal):
+                self._refuse(RawRecord(*raw, offset, log_ms, value), event, totals)
+                continue
+            elif event.kind is Kind.LOG_CLOSED:
+                totals.control += 1
+                reading.closed_ms = max(event.time_ms, reading.closed_ms or event.time_ms)
+                continue
+            else:
+                time_ms = event.time_ms
+                self._place(offset, event)
+            accepted += 1
+            newest_ms = max(newest_ms, time_ms)
+        reading.stop, reading.log_ms = offset + 1, log_ms
+        totals.read += accepted
+        totals.accepted += accepted
+        if accepted:
+            reading.newest_ms = newest_ms
+        for mine in partitions:
+            mine.end_run(raw)
 
     def take(self, tick_ms: int, wall_ms: int, idle: frozenset[RawPartition] = frozenset()) -> tuple[list[Batch], list[OutFact]]:
         """(one message for every batches partition, refused events) of what was added; the next poll begins where this one stopped."""
@@ -115,34 +166,24 @@ class Batcher:
         ranges = [
             Range(raw[0], raw[1], r.start, r.stop, r.begins, r.newest_ms, r.log_ms, r.closed_ms, raw in idle) for raw, r in held
         ]  # fmt: skip
-        batches = []
-        for pages in self._pages:
-            for mine in pages.values():
-                mine.ranges = [index[self._raw_of(code)] for code in mine.ranges]
-            batches.append(Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, list(pages.values())))
+        batches = [Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, mine.columns(index)) for mine in self._rows]
         rejected = self._rejected
-        self._pages = [{} for _ in range(self._layout.partitions)]
+        self._rows = [_Rows() for _ in range(self._layout.partitions)]
         self._rejected = []
         for raw, reading in held:
             self._readings[raw] = _Reading(reading.stop, reading.stop, begins=reading.begins and reading.stop == reading.start)
         return batches, rejected
 
-    def _place(self, record: RawRecord, event: Event) -> None:
-        page = page_of(event, self._layout.pages)
-        pages = self._pages[partition_of(page, self._layout.partitions)]
-        mine = pages.get(page)
-        if mine is None:
-            mine = pages[page] = PageEvents(page, [], [], [])
-        mine.ranges.append(record.topic << 32 | record.partition)
-        mine.offsets.append(record.offset)
+    def _place(self, offset: int, event: Event) -> None:
+        page = page_of(event.workspace_id, self._layout.pages)
+        mine = self._rows[partition_of(page, len(self._rows))]
+        mine.rows.append((offset, page, event.kind, event.time_ms, "", NOBODY, ""))
         mine.events.append(event)
 
-    def _refuse(self, record: RawRecord, refusal: Refusal) -> None:
+    def _refuse(self, record: RawRecord, refusal: Refusal, totals: Totals) -> None:
+        totals.read += 1
+        totals.rejected[refusal.reason] = totals.rejected.get(refusal.reason, 0) + 1
         key, value = rejected_fact(
             self._names[record.topic], record.partition, record.offset, record.log_ms, refusal, record.value, self._generation
         )
         self._rejected.append(OutFact(REJECTED, key, refusal.workspace_id, value))
-
-    @staticmethod
-    def _raw_of(code: int) -> RawPartition:
-        return code >> 32, code & 0xFFFFFFFF

@@ -1,44 +1,50 @@
 """The fold of one batches partition: `apply(message) -> facts` (DESIGN §2, SPEC T2-T6). Pure: same state and same messages, same facts and same bytes.
 
-Holds the fence (`covered`), time (`Clock`), the pages, and one heap of what falls due by the watermark. Who saves what when is the worker's business.
+Holds the fence (`covered`), time (`Clock`), and what the partition's pages say: `Talks` and `Teams`. Who saves what when is the worker's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from heapq import heapify, heappop, heappush
+from collections.abc import Iterable, Mapping
+from itertools import compress
 from typing import Final
 
 from services.events import topics
-from services.events.batches import Batch, PageEvents, Range, decode_batch
-from services.events.event import Event
+from services.events.batches import OFFSETS, PAGES, TIMES, Batch, Range, decode_batch, unpack
+from services.events.event import FIRST_AGENT, Event, Kind
 from services.events.outgoing import OutFact
+from services.meters.alerts import alert_session
 from services.meters.ledger import processor_lines
-from services.meters.page import Key, Move, Page
 from services.meters.publish import publish
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
-from services.meters.state import STATE_VERSION, PositionState, StateCorrupt, open_page, open_position, seal, version_of
-from services.meters.watermark import Clock, Source
+from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, open_page, open_position, seal, version_of
+from services.meters.talks import Row, Talks
+from services.meters.teams import Teams
+from services.meters.watermark import Clock
 
 GENERATION_BITS: Final = 48
 LEDGER_EVERY_MS: Final = 5_000
 """Clock between two ledger lines: often enough to look at, rare beside the facts."""
 SWEEP_EVERY_MS: Final = HOUR_MS
-"""Log time between two sweeps for what T4 lets go: a sweep looks at every page."""
+"""Log time between two sweeps for what T4 lets go."""
+
+_Whole = tuple[int, Event]
+"""(page, event) of an alert or an agent."""
 
 
 class PartitionFold:
     """State of one batches partition. `pages` and `partitions` are those of the whole topic; `cap_ms` keeps the watermark back."""
 
-    def __init__(self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS) -> None:
+    def __init__(self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS) -> None:  # noqa: PLR0917 - told once
         self._rules, self._partition, self._cap_ms = rules, partition, cap_ms
         self._base = generation << GENERATION_BITS
-        self._pages: dict[int, Page] = {}
+        self._talks, self._teams = Talks(rules), Teams(rules)
         self._versions: dict[int, int] = {}
+        self._ahead: dict[int, int] = {}
+        """Page → version, of pages whose records came back newer than the position: they ignore messages up to there (E2)."""
         self._clock = Clock({})
         self._next: int | None = None
-        self._due: list[tuple[int, int, Key]] = []
         self._ledger_wall_ms = 0
         self._swept_ms = -FOREVER_MS
 
@@ -52,10 +58,11 @@ class PartitionFold:
             if page not in pages or version_of(pages[page]) < listed:
                 raise StateCorrupt(f"Page {page} of partition {self._partition} is older than its position says. Rebuild the state from the log.")
         for page, record in pages.items():
-            loaded = Page.load(open_page(page, record), version_of(record), self._clock.watermark_ms, self._rules)
-            self._pages[page] = loaded
-            self._due += [(due, page, key) for due, key in loaded.keys() if due < FOREVER_MS]
-        heapify(self._due)
+            found = open_page(page, record)
+            published_ms = max(found.watermark_ms, self._clock.watermark_ms)
+            self._talks.load(page, found.talks, published_ms)
+            self._teams.load(page, found.workspaces, published_ms)
+            self._ahead[page] = version_of(record)
 
     def next_offset(self) -> int | None:
         """The batches offset that the position expects next; None: nothing was ever applied."""
@@ -69,16 +76,16 @@ class PartitionFold:
         """`apply` for a message that is decoded already."""
         version = self._base + offset
         self._next = offset + 1
+        self._ahead = {page: newest for page, newest in self._ahead.items() if newest >= version}
         fresh = self._fence(batch)
         from_ms = self._clock.watermark_ms
         to_ms = self._clock.advance(self._cap_ms)
-        found: list[Change] = []
-        for mine in batch.pages:
-            events = self._unseen(mine, fresh, batch.ranges)
-            page = self._page(mine.page)
-            if events and page.version < version:
-                found += page.fold(events, self._move(from_ms, to_ms, mine.page))
-        found += self._wake(from_ms, to_ms, version)
+        rows, whole = self._unseen(batch, fresh)
+        found = self._talks.fold(rows, from_ms, to_ms)
+        found += [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
+        found += self._teams.fold((mine for mine in whole if mine[1].kind >= FIRST_AGENT), from_ms, to_ms)
+        found += self._talks.wake(from_ms, to_ms, self._ahead)
+        found += self._teams.wake(from_ms, to_ms, self._ahead)
         self._sweep()
         facts = publish(found, version, self._base)
         return facts + self._ledger(batch, version)
@@ -87,13 +94,16 @@ class PartitionFold:
         """(page, record) of every page changed since the last call."""
         assert self._next is not None
         version = self._base + self._next - 1
+        self._talks.flush()
+        # A page that came back newer than the position is still ahead of the messages: its record stays.
+        dirty = (self._talks.changed_pages | self._teams.changed_pages) - self._ahead.keys()
+        self._talks.changed_pages -= dirty
+        self._teams.changed_pages -= dirty
         records = []
-        for number, page in self._pages.items():
-            # A page that came back newer than the position is still ahead of the messages: its record stays.
-            if page.dirty and page.version < version:
-                page.dirty, page.version = False, version
-                self._versions[number] = version
-                records.append((number, seal(version, page.dump(self._clock.watermark_ms))))
+        for page in sorted(dirty):
+            self._versions[page] = version
+            state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.bytes_of(page), self._teams.states_of(page))
+            records.append((page, seal(version, state)))
         return records
 
     def position(self) -> bytes:
@@ -110,8 +120,8 @@ class PartitionFold:
             "sources_known": len(self._clock.sources),
             "sources_expected": self._clock.expected,
             "ranges_missing": sum(source.missing for source in self._clock.sources.values()),
-            "pages": len(self._pages),
-            "open": sum(len(page.meters) for page in self._pages.values()),
+            "pages": len(self._versions),
+            "open": self._talks.count,
         }
 
     def _fence(self, batch: Batch) -> dict[int, int]:
@@ -131,52 +141,42 @@ class PartitionFold:
             self._clock.heard(range_, source, self._rules)
         return fresh
 
-    def _unseen(self, mine: PageEvents, fresh: dict[int, int], ranges: list[Range]) -> list[Event]:
-        """The events that are not in the state yet. Keeps the ledger: accepted = applied + covered."""
-        events: list[Event] = []
-        for index, offset, event in zip(mine.ranges, mine.offsets, mine.events, strict=True):
+    def _unseen(self, batch: Batch, fresh: dict[int, int]) -> tuple[Iterable[Row], Iterable[_Whole]]:
+        """The rows that are not in the state yet: of conversations and calls, and of alerts and agents."""
+        rows = batch.rows
+        pages = unpack(PAGES, rows.pages)
+        talks: Iterable[Row] = zip(pages, rows.kinds, unpack(TIMES, rows.times_ms), rows.keys, rows.whos, rows.message_ids, strict=True)
+        new = self._new(batch, fresh)
+        if self._ahead:
+            new = [is_new and page not in self._ahead for is_new, page in zip(new, pages, strict=True)]
+        if not all(new):
+            talks = compress(talks, new)
+        places = (row for row, key in enumerate(rows.keys) if not key) if rows.events else ()
+        return talks, [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if new[row]]
+
+    def _new(self, batch: Batch, fresh: dict[int, int]) -> list[bool]:
+        """For each row: is its offset not covered? Keeps the ledger: accepted = applied + covered."""
+        offsets = unpack(OFFSETS, batch.rows.offsets)
+        wanted: list[bool] = []
+        for index, rows in batch.rows.runs:
             first = fresh.get(index)
             if first is None:
+                wanted += [False] * rows
                 continue
-            source = self._source(ranges[index])
-            source.accepted += 1
-            if offset >= first:
-                source.applied += 1
-                events.append(event)
-        return events
-
-    def _source(self, range_: Range) -> Source:
-        return self._clock.source(range_)
-
-    def _page(self, number: int) -> Page:
-        page = self._pages.get(number)
-        if page is None:
-            page = self._pages[number] = Page()
-        return page
-
-    def _move(self, from_ms: int, to_ms: int, number: int) -> Move:
-        def look_again(due_ms: int, key: Key) -> None:
-            if due_ms < FOREVER_MS:
-                heappush(self._due, (due_ms, number, key))
-
-        return Move(from_ms, to_ms, self._rules, look_again)
-
-    def _wake(self, from_ms: int, to_ms: int, version: int) -> list[Change]:
-        found: list[Change] = []
-        while self._due and self._due[0][0] <= to_ms:
-            _, number, key = heappop(self._due)
-            page = self._page(number)
-            if page.version < version:
-                found += page.wake(key, self._move(from_ms, to_ms, number))
-        return found
+            new = [True] * rows if first <= batch.ranges[index].start else [offset >= first for offset in offsets[len(wanted) : len(wanted) + rows]]
+            source = self._clock.source(batch.ranges[index])
+            source.accepted += rows
+            source.applied += sum(new)
+            wanted += new
+        return wanted
 
     def _sweep(self) -> None:
         least = self._clock.least_log_ms()
         if least < self._swept_ms + SWEEP_EVERY_MS:
             return
         self._swept_ms = least
-        for page in self._pages.values():
-            page.evict(least, self._clock.watermark_ms, self._rules)
+        self._talks.sweep(least)
+        self._teams.sweep(least, self._clock.watermark_ms)
 
     def _ledger(self, batch: Batch, version: int) -> list[OutFact]:
         if batch.wall_ms < self._ledger_wall_ms + LEDGER_EVERY_MS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 
@@ -80,4 +81,6 @@ def _assignment(r: AssignmentRecord, ident: str, revision: int, status: str) -> 
     }  # fmt: skip
 
 
-_BODY = {SessionRecord: _session, EpisodeRecord: _episode, PeakRecord: _peak, LoginRecord: _login, AssignmentRecord: _assignment}
+_BODY: Final[dict[type, Callable[[Any, str, int, str], tuple[str, dict[str, object]]]]] = {
+    SessionRecord: _session, EpisodeRecord: _episode, PeakRecord: _peak, LoginRecord: _login, AssignmentRecord: _assignment,
+}

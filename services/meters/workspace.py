@@ -120,7 +120,7 @@ class Workspace:
         if to_ms <= from_ms or not self._timeline:
             return set()
         first = max(from_ms - QUARTER_MS, self._timeline[0].start_ms - QUARTER_MS)
-        found = set()
+        found: set[int] = set()
         for presence in self._near(first, to_ms, rules):
             found.update(q for q in _quarters(presence, to_ms) if q + QUARTER_MS >= from_ms)
         return found

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from services.events.decode import decode
-from services.events.event import Event, Kind, Refusal
+from services.events.event import Accepted, Event, Kind, Refusal, TalkEvent
 from services.events.explain import EVENT_BYTES_MAX
+from services.events.keys import USAGE, split_key, talk_key, who_text
 from services.events.times import parse_ms
 from tests.events.corpus import valid_examples
 
@@ -23,8 +24,14 @@ def _changed(event: dict[str, Any], data: dict[str, Any] | None = None, /, **env
     return json.dumps({**event, **envelope, "data": {**event["data"], **(data or {})}}).encode()
 
 
-def _accepted(value: bytes, log_time_ms: int = TIME_MS) -> Event:
+def _accepted(value: bytes, log_time_ms: int = TIME_MS) -> Accepted:
     event = decode(value, log_time_ms)
+    assert isinstance(event, Accepted), event
+    return event
+
+
+def _login(value: bytes) -> Event:
+    event = decode(value, parse_ms(LOGIN["time"]))
     assert isinstance(event, Event), event
     return event
 
@@ -36,10 +43,9 @@ def _refused(value: bytes | None, log_time_ms: int = TIME_MS, lateness_ms: int =
 
 
 def test_a_message_is_read_with_all_it_says() -> None:
-    assert _accepted(valid_examples()["conversation.message"]) == Event(
-        Kind.MESSAGE_BY_USER, TIME_MS, "acme", "support-bot", "c-81", "/platform/eu-1", "c-81-message",
-        channel="whatsapp", kore_user_id="u-4711", channel_user_id="+4915112345678", message_id="m-1",
-    )  # fmt: skip
+    assert _accepted(valid_examples()["conversation.message"]) == TalkEvent(
+        Kind.MESSAGE_BY_USER, TIME_MS, talk_key(USAGE, "acme", "support-bot", "c-81"), who_text("whatsapp", "u-4711", "+4915112345678"), "m-1"
+    )
 
 
 def test_what_another_type_would_say_is_ignored_even_when_it_is_wrong() -> None:
@@ -77,20 +83,18 @@ def test_lengths_count_code_points(name: str, least: int, most: int, character: 
 
 
 def test_the_apps_of_a_login_are_kept_as_sent() -> None:
-    log_time_ms = parse_ms(LOGIN["time"])
-    event = _accepted(_changed(LOGIN, {"app_ids": ["b", "a", "b"], "app_id": "c"}), log_time_ms)
+    event = _login(_changed(LOGIN, {"app_ids": ["b", "a", "b"], "app_id": "c"}))
     assert (event.app_ids, event.app_id) == (("b", "a", "b"), "")
 
 
 def test_one_app_id_stands_for_an_empty_or_absent_list() -> None:
-    log_time_ms = parse_ms(LOGIN["time"])
-    assert _accepted(_changed(LOGIN, {"app_ids": [], "app_id": "c"}), log_time_ms).app_ids == ("c",)
-    assert _accepted(valid_examples()["agent.logged_in.one-app"], log_time_ms).app_ids == ("support-bot",)
+    assert _login(_changed(LOGIN, {"app_ids": [], "app_id": "c"})).app_ids == ("c",)
+    assert _login(valid_examples()["agent.logged_in.one-app"]).app_ids == ("support-bot",)
 
 
 def test_a_login_serves_256_apps_and_not_257() -> None:
     log_time_ms = parse_ms(LOGIN["time"])
-    assert len(_accepted(_changed(LOGIN, {"app_ids": [f"a{i}" for i in range(256)]}), log_time_ms).app_ids) == 256
+    assert len(_login(_changed(LOGIN, {"app_ids": [f"a{i}" for i in range(256)]})).app_ids) == 256
     assert _refused(_changed(LOGIN, {"app_ids": [f"a{i}" for i in range(257)]}), log_time_ms) == ("invalid_event", "data.app_ids")
 
 
@@ -122,17 +126,19 @@ def test_odd_but_sound_json_in_an_ignored_field_is_ignored(ignored: bytes) -> No
 
 @pytest.mark.parametrize("frames", [0, 800])
 def test_64_levels_are_accepted_and_65_are_not_however_deep_the_caller_stands(frames: int) -> None:
-    def below(count: int, depth: int) -> Event | Refusal:
+    def below(count: int, depth: int) -> Accepted | Refusal:
         return below(count - 1, depth) if count else decode(b'{"x":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"," + _changed(MESSAGE)[1:], TIME_MS)
 
     assert sys.getrecursionlimit() >= 1000
-    assert isinstance(below(frames, 64), Event)
+    assert isinstance(below(frames, 64), TalkEvent)
     assert below(frames, 65) == Refusal("malformed_json", "", "nested more than 64 deep")
 
 
 def test_of_a_repeated_field_the_last_one_counts() -> None:
     value = _changed(MESSAGE)
-    assert _accepted(value[:-1] + b',"subject":"c-82"}').subject == "c-82"
+    event = _accepted(value[:-1] + b',"subject":"c-82"}')
+    assert isinstance(event, TalkEvent)
+    assert split_key(event.key)[2] == "c-82"
     assert _accepted(b'{"subject":7,"type":"voice.ended","data":[],' + value[1:]) == _accepted(value)
     assert _refused(value[:-1] + b',"type":"voice.typing"}') == ("unknown_type", "")
     assert _refused(value[:-1] + b',"data":{"workspace_id":"acme"}}') == ("invalid_event", "data.app_id")
@@ -157,7 +163,7 @@ def test_5_minutes_ahead_of_the_log_time_is_accepted_and_a_millisecond_more_is_f
 def test_24_hours_behind_the_log_time_is_accepted_and_a_millisecond_more_is_too_late() -> None:
     _accepted(_changed(MESSAGE), TIME_MS + 86_400_000)
     assert _refused(_changed(MESSAGE), TIME_MS + 86_400_001) == ("too_late", "")
-    assert isinstance(decode(_changed(MESSAGE), TIME_MS + 86_400_001, lateness_ms=86_400_001), Event)
+    assert isinstance(decode(_changed(MESSAGE), TIME_MS + 86_400_001, lateness_ms=86_400_001), TalkEvent)
 
 
 def test_an_instant_outside_the_years_is_judged_by_time_like_any_other() -> None:

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.events.decode import decode
-from services.events.event import REASONS, Event, Kind, Refusal
+from services.events.event import REASONS, Accepted, Kind, Refusal, TalkEvent
 from services.events.explain import decode_slow
+from services.events.keys import USAGE, VOICE, talk_key, who_text
 from tests.events.corpus import LOG_TIME_MS, mutations, random_damage, valid_examples
 from tests.reference.instants import instant_ms
 from tests.reference.model import judged_by_time
-from tests.reference.record import record_of
+from tests.reference.record import Record, record_of
 from tests.reference.validate import Refusal as ReferenceRefusal
 from tests.reference.validate import read_line
 
@@ -46,15 +47,27 @@ def _by_reference(value: bytes) -> tuple[object, ...] | None:
     if isinstance(judged, ReferenceRefusal):
         return (judged.reason, judged.field, judged.workspace_id)
     r = record_of(judged)
+    if r.type.startswith(("conversation.", "voice.")):
+        return (r.type, r.word, r.time_ms, *_names(r))
     app_id = "" if r.type.startswith("agent.logged_") else r.app_id
     return (r.type, r.word, r.time_ms, r.workspace_id, app_id, r.subject, r.source, r.id, r.channel, r.kore_user_id, r.channel_user_id,
             r.message_id, r.agent_id, r.app_ids)  # fmt: skip
 
 
-def _comparable(outcome: Event | Refusal) -> tuple[object, ...]:
+def _names(r: Record) -> tuple[str, str, str]:
+    """(key, who, message id): what the rules read of a conversation's or call's event, and no more."""
+    key = talk_key(USAGE if r.type.startswith("conversation.") else VOICE, r.workspace_id, r.app_id, r.subject)
+    named = (r.word == "user" and not r.type.endswith("ended")) or r.type == "conversation.transferred" or r.type.startswith("voice.")
+    who = who_text(r.channel, r.kore_user_id, r.channel_user_id) if named else ""
+    return key, who, r.message_id if (r.type, r.word) == ("conversation.message", "user") else ""
+
+
+def _comparable(outcome: Accepted | Refusal) -> tuple[object, ...]:
     if isinstance(outcome, Refusal):
         return (outcome.reason, outcome.field, outcome.workspace_id)
     e = outcome
+    if isinstance(e, TalkEvent):
+        return (*_KIND_WORDS[e.kind], e.time_ms, e.key, e.who, e.message_id)
     return (*_KIND_WORDS[e.kind], e.time_ms, e.workspace_id, e.app_id, e.subject, e.source, e.id, e.channel, e.kore_user_id, e.channel_user_id,
             e.message_id, e.agent_id, e.app_ids)  # fmt: skip
 

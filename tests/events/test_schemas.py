@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from services.cli.schemas import differences, register
 from services.events.decode import decode
-from services.events.event import REASONS, Event, Refusal
+from services.events.event import REASONS, Accepted, Refusal
 from services.events.facts import FACT_MODELS
 from services.events.models import EVENT_MODELS
 from services.events.payload import rejected_fact
@@ -50,7 +50,7 @@ def test_a_file_is_a_json_schema(name: str) -> None:
 def test_a_valid_example_is_accepted_by_its_schema_and_by_decode(name: str, value: bytes) -> None:
     event = json.loads(value)
     VALIDATORS[event["type"]].validate(event)
-    assert isinstance(decode(value, parse_ms(event["time"])), Event), name
+    assert isinstance(decode(value, parse_ms(event["time"])), Accepted), name
 
 
 def test_there_is_a_valid_example_of_every_type_and_an_invalid_one_of_every_reason_but_size() -> None:

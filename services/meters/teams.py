@@ -1,0 +1,75 @@
+"""The workspaces of one batches partition whose agents log in and out: fold events in, wake what falls due, let go what is past (SPEC S1-S6, T4). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from heapq import heappop, heappush
+
+from services.events.event import Event
+from services.meters.records import Change
+from services.meters.rules import FOREVER_MS, Rules
+from services.meters.state import WorkspaceState, dump_workspace, load_workspace
+from services.meters.workspace import Workspace
+
+
+class Teams:
+    """All workspaces of a partition, by page."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._pages: dict[int, dict[str, Workspace]] = {}
+        self._alarms: list[tuple[int, int, str]] = []
+        """Heap of (due, page, workspace)."""
+        self.changed_pages: set[int] = set()
+        """Whose records must be written; whoever writes them clears it."""
+
+    def fold(self, events: Iterable[tuple[int, Event]], from_ms: int, to_ms: int) -> list[Change]:
+        """Put (page, event) into their workspaces while the watermark moves."""
+        by_workspace: dict[tuple[int, str], list[Event]] = {}
+        for page, event in events:
+            by_workspace.setdefault((page, event.workspace_id), []).append(event)
+        found: list[Change] = []
+        for (page, workspace_id), mine in by_workspace.items():
+            self.changed_pages.add(page)
+            workspaces = self._pages.setdefault(page, {})
+            found += self._advance(page, workspaces.setdefault(workspace_id, Workspace(workspace_id)), mine, from_ms, to_ms)
+        return found
+
+    def wake(self, from_ms: int, to_ms: int, ahead: Container[int]) -> list[Change]:
+        """What falls due as the watermark moves, but on pages that are ahead (E2)."""
+        found: list[Change] = []
+        while self._alarms and self._alarms[0][0] <= to_ms:
+            _, page, workspace_id = heappop(self._alarms)
+            workspace = self._pages.get(page, {}).get(workspace_id)
+            if page not in ahead and workspace is not None and workspace.due_ms <= to_ms:
+                found += self._advance(page, workspace, [], from_ms, to_ms)
+        return found
+
+    def sweep(self, least_log_ms: int, watermark_ms: int) -> None:
+        """T4: drop what no event can change any more."""
+        for page, workspaces in self._pages.items():
+            for workspace_id, workspace in list(workspaces.items()):
+                if not workspace.forget(least_log_ms, watermark_ms, self._rules):
+                    del workspaces[workspace_id]
+                    self.changed_pages.add(page)
+
+    def states_of(self, page: int) -> list[WorkspaceState]:
+        """The workspaces of a page."""
+        return [dump_workspace(workspace) for workspace in self._pages.get(page, {}).values()]
+
+    def load(self, page: int, states: list[WorkspaceState], published_ms: int) -> None:
+        """Take a page's workspaces from its record."""
+        for state in states:
+            workspace = load_workspace(state)
+            workspace.restore(published_ms, self._rules)
+            self._pages.setdefault(page, {})[state.workspace_id] = workspace
+            self._set_alarm(page, workspace)
+
+    def _advance(self, page: int, workspace: Workspace, events: list[Event], from_ms: int, to_ms: int) -> list[Change]:
+        found = workspace.advance(events, from_ms, to_ms, self._rules)
+        self._set_alarm(page, workspace)
+        return found
+
+    def _set_alarm(self, page: int, workspace: Workspace) -> None:
+        if workspace.due_ms < FOREVER_MS:
+            heappush(self._alarms, (workspace.due_ms, page, workspace.workspace_id))
