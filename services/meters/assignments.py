@@ -38,9 +38,7 @@ class Assignment:
     def forget(self, horizon_ms: int) -> None:
         """Drop what no mark at or after the horizon can change: all before the last interval that began before it."""
         begun = [interval for interval in self.intervals() if interval[0] < horizon_ms]
-        if not begun:
-            self.marks = [mark for mark in self.marks if mark[0] >= horizon_ms]
-        elif begun[-1][1] is not None and begun[-1][1] < horizon_ms:
+        if not begun or (begun[-1][1] is not None and begun[-1][1] < horizon_ms):
             self.marks = [mark for mark in self.marks if mark[0] >= horizon_ms]
         else:
             self.marks = [mark for mark in self.marks if mark[0] >= begun[-1][0] and (mark[0] > begun[-1][0] or mark[1])]

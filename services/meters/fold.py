@@ -10,7 +10,7 @@ from itertools import compress
 from typing import Final
 
 from services.events import topics
-from services.events.batches import OFFSETS, PAGES, TIMES, Batch, Range, decode_batch, unpack
+from services.events.batches import OFFSETS, PAGES, TIMES, Batch, decode_batch, unpack
 from services.events.event import FIRST_AGENT, Event, Kind
 from services.events.outgoing import OutFact
 from services.meters.alerts import alert_session
@@ -36,7 +36,7 @@ _Whole = tuple[int, Event]
 class PartitionFold:
     """State of one batches partition. `pages` and `partitions` are those of the whole topic; `cap_ms` keeps the watermark back."""
 
-    def __init__(self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS) -> None:  # noqa: PLR0917 - told once
+    def __init__(self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS) -> None:
         self._rules, self._partition, self._cap_ms = rules, partition, cap_ms
         self._base = generation << GENERATION_BITS
         self._talks, self._teams = Talks(rules), Teams(rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from services.meters.rules import HOUR_MS, SLEEP_HOURS_MAX
 from services.meters.sets import put_once
@@ -22,6 +23,6 @@ def sleeps(hours: list[int]) -> Iterator[tuple[int, int]]:
     """(last instant before, first instant after) of every sleep."""
     if len(hours) < 2 or hours[-1] - hours[0] <= SLEEP_HOURS_MAX:
         return
-    for before, after in zip(hours, hours[1:], strict=False):
+    for before, after in pairwise(hours):
         if after - before > SLEEP_HOURS_MAX:
             yield end_of_hour(before), after * HOUR_MS

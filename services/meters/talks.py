@@ -60,7 +60,7 @@ class Talks:
         """Whose records must be written; whoever writes them clears it."""
         self.count = 0
 
-    def fold(self, rows: Iterable[Row], from_ms: int, to_ms: int) -> list[Change]:
+    def fold(self, rows: Iterable[Row], from_ms: int, to_ms: int) -> list[Change]:  # noqa: PLR0912 - the hot path, a call less for each row
         """Put rows into their talks while the watermark moves; what is to be published of these talks."""
         hot = self._hot
         before: _Before = {}
