@@ -1,19 +1,18 @@
 // What one bar says: as a card for the eye and the pointer, and as a sentence for a screen reader. Both say the same.
 
 import { h } from "./dom.js";
-import { valueOf } from "./usage.js";
-import { bucket, change, counted, instant, number, utc, wall } from "./words.js";
+import { bucket, change, counted, inPeriod, number, time, utc, wall } from "./words.js";
 
 const DRAWN_MAX = 9;
 
 export function cardOf(row, shown) {
-  const delta = deltaOf(row);
+  const delta = deltaOf(row, shown.interval);
   return [
     h("p", { class: "card-when" }, bucket(row.start, row.end, shown.interval)),
     h("p", { class: "card-zone" }, `${shown.zone} · ${utc(wall(row.start).offset)}${row.state === "open" ? " · not over yet" : ""}`),
     row.total === null ? h("p", { class: "card-none" }, nothingOf(row)) : h("dl", { class: "card-parts" }, partsOf(row, shown)),
     !delta ? null : h("p", { class: "card-change" }, delta),
-    row.total === null ? null : h("dl", { class: "card-all" }, factsOf(row).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    row.total === null ? null : h("dl", { class: "card-all" }, factsOf(row, shown).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   ];
 }
 
@@ -21,8 +20,8 @@ export function say(row, shown) {
   const when = bucket(row.start, row.end, shown.interval);
   if (row.total === null) return `${when}: ${nothingOf(row)}`;
   const parts = shown.group === "none" ? [] : shown.columns.map((column, index) => `${column.label} ${number(row.values[index])}`);
-  const facts = factsOf(row).map(([name, value]) => `${name} ${value}`);
-  const delta = deltaOf(row);
+  const facts = factsOf(row, shown).map(([name, value]) => `${name} ${value}`);
+  const delta = deltaOf(row, shown.interval);
   const sentences = [`${when}${row.state === "open" ? ", not over yet" : ""}: ${counted(row.total, shown.series)}`, parts.join(", "), delta ?? "", facts.join(", ")];
   return `${sentences.filter(Boolean).join(". ")}.`;
 }
@@ -31,10 +30,10 @@ export function say(row, shown) {
 export const nothingOf = (row) => (row.state === "ahead" ? "Not metered yet." : "No data: before the first event.");
 
 /** The change in words; a period that is not over is not compared as if it were: that would look like a fall. */
-export function deltaOf(row) {
+export function deltaOf(row, interval) {
   if (row.before === null || row.total === null) return null;
-  if (row.state === "open") return `so far; ${number(row.before)} in the whole period before`;
-  return `${change(row.total, row.before)} from ${number(row.before)} in the period before`;
+  const before = `${number(row.before)} ${inPeriod(row.beforeStart, interval)}`;
+  return row.state === "open" ? `so far; ${before} as a whole` : `${change(row.total, row.before)} from ${before}`;
 }
 
 function partsOf(row, shown) {
@@ -49,14 +48,12 @@ function partsOf(row, shown) {
   return [...parts, whole];
 }
 
-/** What SPEC §1 wants at every point, whatever the series. */
-function factsOf(row) {
+/** What SPEC §1 wants at every point, whatever the series; what stands above already is left out. */
+function factsOf(row, shown) {
+  const said = new Set(shown.group === "type" ? shown.columns.map((column) => column.key) : [shown.series.key]);
   const { all } = row;
-  const peak = row.peakAt ? `${number(all.concurrent_seats)} at ${instant(row.peakAt).split(", ")[1]}` : number(all.concurrent_seats);
-  return [
-    ["Sessions", number(valueOf(all, "sessions"))],
-    ["Voice sessions", number(all.voice_sessions)],
-    ["Agents", number(all.agent_count)],
-    ["Peak seats", peak],
-  ];
+  const facts = [["billing_sessions", "Billing sessions"], ["voice_sessions", "Voice sessions"], ["agent_count", "Agents"], ["concurrent_seats", "Peak seats"]];
+  return facts.filter(([key]) => !said.has(key) || (key === "concurrent_seats" && row.peakAt)).map(([key, name]) => [name, key === "concurrent_seats" ? peakText(row) : number(all[key])]);
 }
+
+const peakText = ({ all, peakAt }) => (peakAt ? `${number(all.concurrent_seats)} at ${time(peakAt)}` : number(all.concurrent_seats));

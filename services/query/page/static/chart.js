@@ -43,10 +43,10 @@ function paint(chart) {
   chart.columns = shown.rows.map((row, index) => columnOf(chart, row, index, area));
   const picture = svg(
     "svg",
-    { class: "bars", width: chart.width, height: area.height, role: "listbox", "aria-orientation": "horizontal", "aria-label": titleOf(shown) },
+    { class: "bars", width: chart.width, height: area.height, role: "listbox", "aria-orientation": "horizontal", "aria-label": titleOf(shown), "aria-describedby": "chart-keys" },
     svg("defs", {}, hatch()),
     gridOf(area),
-    svg("g", { class: "columns" , role: "presentation"}, chart.columns),
+    svg("g", { role: "presentation" }, chart.columns),
     labelsOf(shown, area),
   );
   picture.addEventListener("pointermove", (event) => show(chart, indexAt(chart, event)));
@@ -91,11 +91,13 @@ function columnOf(chart, row, index, area) {
 function partsOf(row, shown, x, area) {
   const ghost = shown.compare && row.before ? [svg("rect", { class: "ghost", x: x - 1.5, y: area.y(row.before), width: area.bar + 3, height: area.ground - area.y(row.before) })] : [];
   if (row.total === null) return [...ghost, svg("line", { class: "nothing", x1: x, x2: x + area.bar, y1: area.ground - 1, y2: area.ground - 1 })];
-  if (row.total === 0) return [...ghost, svg("rect", { class: "zero", x, y: area.ground - 1.5, width: area.bar, height: 1.5 })];
-  const bars = shown.series.adds || shown.group === "none" ? stackOf(row, shown, x, area) : levelsOf(row, shown, x, area);
+  if (row.total === 0) return [...ghost, svg("rect", { class: "zero", x, y: area.ground - 2, width: area.bar, height: 2 })];
+  const isStack = shown.series.adds || shown.group === "none";
   const top = area.y(row.total);
-  const over = row.state === "open" ? [svg("path", { class: "hatched", d: barPath(x, top, area.bar, area.ground - top, true), fill: "url(#hatch)" })] : [];
-  return [...ghost, ...bars, ...over];
+  const whole = barPath(x, top, area.bar, area.ground - top, true);
+  const bars = isStack ? stackOf(row, shown, x, area) : [svg("path", { class: "level", d: whole })];
+  const over = row.state === "open" ? [svg("path", { class: "hatched", d: whole, fill: "url(#hatch)" })] : [];
+  return [...ghost, ...bars, ...over, ...(isStack ? [] : levelsOf(row, shown, x, area))];
 }
 
 function stackOf(row, shown, x, area) {
@@ -110,11 +112,15 @@ function stackOf(row, shown, x, area) {
   });
 }
 
+/** A mark for each group at its own height, on the bar of the whole; groups of one height share its width, so that none hides another. */
 function levelsOf(row, shown, x, area) {
-  const whole = svg("path", { class: "level", d: barPath(x, area.y(row.total), area.bar, area.ground - area.y(row.total), true) });
-  const marks = row.values.map((value, index) =>
-    value > 0 ? svg("rect", { class: `slot-${shown.columns[index].slot}`, x, y: area.y(value), width: area.bar, height: 2.5 }) : null,
-  );
+  const whole = svg("rect", { class: "level-top", x, y: area.y(row.total), width: area.bar, height: 1.5 });
+  const marks = row.values.map((value, index) => {
+    if (value === 0) return null;
+    const equal = row.values.flatMap((other, at) => (other === value ? [at] : []));
+    const width = area.bar / equal.length;
+    return svg("rect", { class: `slot-${shown.columns[index].slot}`, x: x + width * equal.indexOf(index), y: area.y(value) - 1, width, height: 3 });
+  });
   return [whole, ...marks];
 }
 

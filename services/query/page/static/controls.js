@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 export function createControls(form, change) {
   const zones = h("datalist", { id: "zones" }, zoneNames().map((name) => h("option", { value: name })));
   const parts = { ranges: h("fieldset", { class: "segmented scrolls" }), custom: h("div", { class: "field" }), zone: zoneField(change), apps: h("details", { class: "picker" }) };
-  replace(form, parts.ranges, parts.custom, parts.zone, parts.apps, zones);
+  replace(form, parts.ranges, parts.zone, parts.apps, parts.custom, zones);
   form.addEventListener("submit", (event) => event.preventDefault());
   closeFromOutside(parts.apps);
   return {

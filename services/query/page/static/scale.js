@@ -7,7 +7,7 @@ const EVERY = { day: [1, 2, 3, 4, 5, 7, 14, 28, 56], week: [1, 2, 4, 8, 13, 26, 
 const EVERY_HOURS = [1, 2, 3, 4, 6, 12, 24, 48, 72, 168];
 
 /** Gridlines from 0 to the first round number that is not below `max`: whole numbers, at most `lines` steps. */
-export function gridlines(max, lines = 4) {
+export function gridlines(max, lines = 5) {
   if (max <= 0) return [0, 1];
   const rough = max / lines;
   const power = 10 ** Math.floor(Math.log10(rough));

@@ -40,18 +40,18 @@ function columnsOf(shown) {
     ...(grouped ? shown.columns.map((column, index) => ({ key: column.key, label: column.label, slot: column.slot, of: (row) => row.values[index], show: (row) => amount(row.values[index]) })) : []),
     { key: "total", label: grouped ? "Together" : shown.series.label, strong: true, of: (row) => row.total, show: (row) => amount(row.total) },
     { key: "before", label: "Period before", of: (row) => row.before, show: (row) => amount(row.before) },
-    { key: "change", label: "Change", of: (row) => ratio(row), show: changeCell },
+    { key: "change", label: "Change", of: (row) => ratio(row), show: (row) => changeCell(row, shown.interval) },
   ];
 }
 
 const amount = (value) => (value === null ? h("span", { class: "none", title: "no data" }, "–") : number(value));
 const ratio = (row) => (row.before === null || row.total === null ? null : row.total / (row.before || 0.5));
 
-function changeCell(row) {
-  const delta = deltaOf(row);
+function changeCell(row, interval) {
+  const delta = deltaOf(row, interval);
   if (!delta) return amount(null);
   if (row.state === "open") return h("span", { class: "none", title: delta }, "so far");
-  return change(row.total, row.before);
+  return h("span", { title: delta }, change(row.total, row.before));
 }
 
 function headOf(table, column) {

@@ -63,7 +63,7 @@ function drawHead(trend, state, usage) {
   replace(byId("legend"), legendOf(shown));
   const reach = usage.asOf ? `Metered up to ${instant(usage.asOf)}` : "Nothing metered yet";
   const offsets = [...new Set([shown.rows[0], shown.rows.at(-1)].map((row) => utc(wall(row.start).offset)))];
-  replace(byId("trend-stamp"), h("span", {}, `Periods of ${shown.zone} (${offsets.join(", then ")})`), h("span", {}, `${reach} · CSV and table hold the same rows`));
+  replace(byId("trend-stamp"), h("span", {}, shown.zone === "UTC" ? "Periods of UTC" : `Periods of ${shown.zone} (${offsets.join(", then ")})`), h("span", {}, `${reach} · CSV and table hold the same rows`));
 }
 
 function drawTools(trend, state, usage) {
@@ -91,8 +91,9 @@ function legendOf(shown) {
   const columns = shown.columns.map((column) => key(`slot-${column.slot}`, column.label));
   const whole = shown.note ? [key("level-key", `${shown.series.label}, together`)] : [];
   const open = shown.rows.some((row) => row.state === "open") ? [key("open-key", "Not over yet")] : [];
+  const nothing = shown.rows.some((row) => row.total === null) ? [key("nothing-key", "No data")] : [];
   const ghost = shown.compare ? [key("ghost-key", "The period before")] : [];
-  return [...columns, ...whole, ...open, ...ghost, shown.note ? h("li", { class: "faint" }, shown.note) : null];
+  return [...columns, ...whole, ...open, ...nothing, ...ghost, shown.note ? h("li", { class: "faint" }, shown.note) : null];
 }
 
 function emptyOf(usage, state, act) {

@@ -35,7 +35,12 @@ export const clock = (text) => hourMinute(wall(text));
 /** `18 Nov 2026, 14:05:09` */
 export function instant(text, seconds = true) {
   const at = wall(text);
-  return `${DAY.format(at.date)}, ${hourMinute(at)}${seconds ? `:${two(at.second)}` : ""}`;
+  return `${DAY.format(at.date)}, ${seconds ? time(text) : hourMinute(at)}`;
+}
+
+export function time(text) {
+  const at = wall(text);
+  return `${hourMinute(at)}:${two(at.second)}`;
 }
 
 export const dayOf = (text) => SHORT_DAY.format(wall(text).date);
@@ -79,6 +84,13 @@ export function cell(start, end, interval) {
   const first = wall(start);
   if (interval === "day") return SHORT_DAY.format(first.date);
   return bucket(start, end, interval);
+}
+
+/** The period before, by its start: `on 22 Oct 2026`, `on 20 Nov 2026, 14:00`, `in the week of 19 Oct 2026`, `in Oct 2026`. */
+export function inPeriod(start, interval) {
+  if (interval === "month") return `in ${MONTH_YEAR.format(wall(start).date)}`;
+  if (interval === "week") return `in the week of ${DAY.format(wall(start).date)}`;
+  return `on ${interval === "day" ? DAY.format(wall(start).date) : instant(start, false)}`;
 }
 
 /** ISO 8601 week: the one of its Thursday. */
