@@ -108,7 +108,7 @@ class Talks:
 
     def sweep(self, least_log_ms: int) -> None:
         """T4: drop what no event can reach any more and from which nothing is due."""
-        for hour in [hour for hour in self._last_hours if (hour + 1) * HOUR_MS <= least_log_ms]:
+        for hour in [hour for hour in self._last_hours if hour * HOUR_MS <= least_log_ms]:
             for page, key in self._last_hours.pop(hour):
                 self._let_go(page, key, least_log_ms)
 
