@@ -18,10 +18,10 @@ from services.events.batches import encode_batch
 from services.events.outgoing import OutFact
 from services.events.partitioning import fact_partition
 from services.ingest import metrics
-from services.ingest.batcher import Batcher, Layout, RawPartition, RawRecord, Totals
+from services.ingest.batcher import Batcher, Layout, RawPartition, Totals
 from services.ingest.ledger import dump_metadata, ingest_line, load_metadata
 from services.ingest.pending import Pending
-from services.ingest.ports import LogLost, Mark, Ports, Start
+from services.ingest.ports import LogLost, Mark, Ports, RawValue, Run, Start
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S
 from services.runtime.settings import Settings
@@ -53,9 +53,9 @@ class Ingest:
     def poll(self) -> None:
         """Read for one poll, send what came of it, commit what is acknowledged."""
         limits = self._settings.ingest
-        records = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
-        self._add(records)
-        if records or self._clock.monotonic_s() - self._ticked_at >= limits.tick_s:
+        runs = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
+        self._add(runs)
+        if runs or self._clock.monotonic_s() - self._ticked_at >= limits.tick_s:
             self._send()
         self._ports.outgoing.serve(0)
         self._commit()
@@ -121,31 +121,33 @@ class Ingest:
         if log_ms is not None:
             self._newest_log_ms = max(log_ms, self._newest_log_ms or 0)
 
-    def _add(self, records: Iterable[RawRecord]) -> None:
+    def _add(self, runs: Iterable[Run]) -> None:
         """Into the batcher, sending in between where a message would grow too large."""
-        batcher, size_bytes_max = self._batcher, self._settings.ingest.poll_bytes_max
-        now_s = self._clock.monotonic_s()
-        positions = dict(batcher.positions())
+        size_bytes_max = self._settings.ingest.poll_bytes_max
         size_bytes = 0
-        newest_ms = -1
-        for record in records:
-            raw = (record.topic, record.partition)
-            if raw not in positions or record.offset < positions[raw]:
-                # Fetched before a rebalance: whoever has the partition now reads it, or it is read again here.
-                continue
-            batcher.add(record)
-            positions[raw] = record.offset + 1
-            self._heard_at[raw] = now_s
-            newest_ms = max(newest_ms, record.log_ms)
-            size_bytes += len(record.value or b"")
-            if size_bytes >= size_bytes_max:
-                self._heard_log_time(newest_ms)
-                self._send()
-                size_bytes = 0
-        self._heard_log_time(newest_ms)
+        for run in runs:
+            records = self._unread(run)
+            while records:
+                count, size_bytes = _fitting(records, size_bytes, size_bytes_max)
+                self._batcher.add_run(run.raw, records[:count])
+                self._heard_log_time(max(record[1] for record in records[:count]))
+                records = records[count:]
+                if size_bytes >= size_bytes_max:
+                    self._send()
+                    size_bytes = 0
+
+    def _unread(self, run: Run) -> list[RawValue]:
+        """Without what was fetched before a rebalance: whoever has the partition now reads it, or it is read again here."""
+        position = self._batcher.positions().get(run.raw)
+        if position is None:
+            return []
+        self._heard_at[run.raw] = self._clock.monotonic_s()
+        if run.records[0][0] >= position:
+            return run.records
+        return [record for record in run.records if record[0] >= position]
 
     def _heard_log_time(self, log_ms: int) -> None:
-        if log_ms >= 0 and (self._newest_log_ms is None or log_ms > self._newest_log_ms):
+        if self._newest_log_ms is None or log_ms > self._newest_log_ms:
             self._newest_log_ms = log_ms
 
     def _send(self) -> None:
@@ -161,7 +163,7 @@ class Ingest:
         pending = Pending(positions, metadata, self._ports.end)
         self._pending.append(pending)
         for partition, batch in enumerate(batches):
-            metrics.EVENTS.inc(sum(len(page.events) for page in batch.pages))
+            metrics.EVENTS.inc(len(batch.rows.kinds))
             self._produce(pending, topics.BATCHES, partition, None, encode_batch(batch))
         metrics.REJECTED.inc(len(rejected))
         self._publish(pending, rejected)
@@ -215,3 +217,12 @@ class Ingest:
             self._batcher.drop(raw)
             self._heard_at.pop(raw, None)
             self._told.pop(raw, None)
+
+
+def _fitting(records: Sequence[RawValue], size_bytes: int, size_bytes_max: int) -> tuple[int, int]:
+    """How many of the records go in until the size is reached, and the size with them."""
+    for count, (_, _, value) in enumerate(records, 1):
+        size_bytes += len(value or b"")
+        if size_bytes >= size_bytes_max:
+            return count, size_bytes
+    return len(records), size_bytes

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from services.events import topics
-from services.ingest.batcher import RawPartition, RawRecord
-from services.ingest.ports import Delivered, LogLost, Mark, Owner, Start
+from services.ingest.batcher import RawPartition
+from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start
 from services.runtime.kafka import TIMEOUT_S, client_config
 from services.runtime.settings import Settings
+
+T = TypeVar("T")
 
 _FULL_WAIT_S: Final = 0.1
 _TOPIC_NUMBERS: Final = {topic: number for number, topic in enumerate(topics.RAW_TOPICS)}
@@ -44,17 +46,21 @@ class KafkaSource:
 
         self._consumer.subscribe(list(topics.RAW_TOPICS), on_assign=assigned, on_revoke=revoked, on_lost=lost)
 
-    def read(self, records_max: int, wait_s: float) -> Sequence[RawRecord]:
-        records = []
+    def read(self, records_max: int, wait_s: float) -> Sequence[Run]:
+        runs: list[Run] = []
+        place: tuple[str | None, int | None] | None = None
         for message in self._consumer.consume(records_max, wait_s):
             error = message.error()
-            if error is None:
-                records.append(
-                    RawRecord(_TOPIC_NUMBERS[message.topic()], message.partition(), message.offset(), max(0, message.timestamp()[1]), message.value())  # type: ignore[index,arg-type]
-                )
-            else:
+            if error is not None:
                 self._failed_read(error, message)
-        return records
+                continue
+            here = (message.topic(), message.partition())
+            if here != place:
+                place = here
+                records: list[Any] = []
+                runs.append(Run((_TOPIC_NUMBERS[_sure(here[0])], _sure(here[1])), records))
+            records.append((message.offset(), max(0, message.timestamp()[1]), message.value()))
+        return runs
 
     def end_of(self, raw: RawPartition) -> int | None:
         found = self._consumer.get_watermark_offsets(_place(raw), cached=True)
@@ -115,6 +121,11 @@ def _starts(consumer: Consumer, places: list[TopicPartition]) -> dict[RawPartiti
         low, _ = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
         starts[_raw(place)] = Start(place.offset if place.offset >= 0 else None, place.metadata or "", low)
     return starts
+
+
+def _sure(value: T | None) -> T:
+    assert value is not None, "a message without an error has it"
+    return value
 
 
 def _raw(place: TopicPartition) -> RawPartition:

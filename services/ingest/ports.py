@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn, Protocol
 
-from services.ingest.batcher import RawPartition, RawRecord
+from services.ingest.batcher import RawPartition
 from services.runtime.clock import Clock
 from services.runtime.errors import ServiceError
 
@@ -33,6 +33,17 @@ class Mark(NamedTuple):
     metadata: str
 
 
+RawValue = tuple[int, int, bytes | None]
+"""(offset, log time, value) of a record."""
+
+
+class Run(NamedTuple):
+    """Records of one raw partition in a row; at least one."""
+
+    raw: RawPartition
+    records: list[RawValue]
+
+
 class Owner(Protocol):
     """Whom partitions come to and go from."""
 
@@ -52,7 +63,7 @@ class RawSource(Protocol):
     def join(self, owner: Owner) -> None:
         """Enter the group; partitions come later, inside `read`."""
 
-    def read(self, records_max: int, wait_s: float) -> Sequence[RawRecord]:
+    def read(self, records_max: int, wait_s: float) -> Sequence[Run]:
         """Records of assigned partitions, of each in order; it may hand out some that were fetched before a rebalance. Raises LogLost."""
 
     def end_of(self, raw: RawPartition) -> int | None:
