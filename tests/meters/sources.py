@@ -1,6 +1,6 @@
 """Several raw partitions, read at will, with the wall clock as an argument: for the rules of time (T1, T2, T4, T7).
 
-A step is one poll: what was read of which partition, and the clock. It gives what the step published, in the notation of the examples.
+A step is one poll, and one epoch: what was read of which partition, and the clock. It gives what the step published, in the notation of the examples.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ class Sources:
         assert isinstance(found, int)
         return found - T0_MS
 
-    @property
     def kept(self) -> object:
         """How many conversations and calls are in the state."""
         return self.fold.status()["open"]
@@ -72,6 +71,8 @@ class Sources:
         return self._take(T0_MS + offset_ms(clock), frozenset())
 
     def _take(self, clock_ms: int, idle: frozenset[tuple[int, int]]) -> list[tuple[int, int]]:
+        if self._messages:
+            self.fold.take_dirty()
         batches, rejected = self.batcher.take(clock_ms, clock_ms, idle)
         self.rejected += [json.loads(fact.value) for fact in rejected]
         facts = self.fold.apply(encode_batch(batches[0]), self._messages)

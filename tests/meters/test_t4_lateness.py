@@ -42,66 +42,63 @@ def test_a_longer_lateness_bills_what_was_too_late() -> None:
     assert [fact["reason"] for fact in sources.rejected] == ["too_late"]
 
 
-@pytest.mark.parametrize(("log", "kept"), [("49h", 2), ("49h+1ms", 1)])
-def test_a_conversation_is_kept_until_the_log_is_49_hours_past_it(log: str, kept: int) -> None:
+def _pass(sources: Sources, when: int, *, partition: int = 0) -> None:
+    """The log passes these hours with events of another conversation; letting go may take some hours more, for it is done in turn."""
+    for hour in range(when, when + 5):
+        sources.read(partition, f"{hour}h", subject="other")
+
+
+def test_a_conversation_is_kept_until_the_log_is_49_hours_past_it() -> None:
     sources = Sources(1)
     sources.read(0, "0")
-    sources.read(0, log, subject="c2")
+    sources.read(0, "49h", subject="other")
+    assert sources.kept() == 2
 
-    assert sources.kept == kept
+    _pass(sources, 50)
+    assert sources.kept() == 1
 
 
-@pytest.mark.parametrize(("log", "kept"), [("49h+1ms", 2), ("80h", 1)])
-def test_a_conversation_with_a_human_is_kept_until_p2_would_cut_it(log: str, kept: int) -> None:
+@pytest.mark.parametrize("what", ["transferred", "voice started"])
+def test_a_call_and_a_conversation_with_a_human_are_kept_until_p2_would_cut_them(what: str) -> None:
     sources = Sources(1)
-    sources.read(0, "0")
-    sources.read(0, "0", "transferred")
-    sources.read(0, log, subject="c2")
+    sources.read(0, "0", what)
+    sources.read(0, "75h", subject="other")
+    assert sources.kept() == 2
 
-    assert sources.kept == kept
-
-
-@pytest.mark.parametrize(("log", "kept"), [("49h+1ms", 2), ("80h", 1)])
-def test_a_call_is_kept_until_p2_would_cut_it(log: str, kept: int) -> None:
-    sources = Sources(1)
-    sources.read(0, "0", "voice started")
-    sources.read(0, log, subject="c2")
-
-    assert sources.kept == kept
+    _pass(sources, 76)
+    assert sources.kept() == 1
 
 
 def test_the_partition_that_is_furthest_behind_decides() -> None:
     sources = Sources(2)
     sources.read(0, "0")
     sources.read(1, "0", subject="c2")
-    sources.read(0, "500h", subject="c3")
-    assert sources.kept == 3
+    _pass(sources, 500)
+    sources.read(1, "49h", subject="other")
+    assert sources.kept() == 3
 
-    sources.read(1, "500h", subject="c4")
-    assert sources.kept == 2
+    _pass(sources, 50, partition=1)
+    assert sources.kept() == 1
 
 
 def test_what_is_not_published_yet_is_kept_however_old_it_is() -> None:
-    sources = Sources(2)
+    sources = Sources(2, hold=range(1))
     sources.read(0, "0")
-    sources.read(0, "500h", subject="c2")
-    assert sources.kept == 2
+    _pass(sources, 500)
 
-    sources.close(1, "500h")
-    sources.read(0, "502h", subject="c2")
-    sources.read(1, "502h", subject="c2")
-    assert sources.kept == 1
+    assert sources.kept() == 2
 
 
-@pytest.mark.parametrize(("clock", "kept"), [("49h", 3), ("50h", 1)])
-def test_a_quiet_partition_runs_on_with_the_clock_of_ingest(clock: str, kept: int) -> None:
+@pytest.mark.parametrize(("clock", "kept"), [(49, 3), (54, 1)])
+def test_a_quiet_partition_runs_on_with_the_clock_of_ingest(clock: int, kept: int) -> None:
     sources = Sources(2)
     sources.read(0, "0")
     sources.read(1, "0", subject="c2")
-    sources.read(0, "100h", subject="c3")
-    sources.tick(clock, idle=(1,))
+    sources.read(0, "100h", subject="other")
+    for hour in range(1, clock + 1):
+        sources.tick(f"{hour}h", idle=(1,))
 
-    assert sources.kept == kept
+    assert sources.kept() == kept
 
 
 def test_hours_49_apart_are_one_conversation() -> None:
@@ -127,3 +124,23 @@ def test_a_millisecond_later_they_are_50_apart_and_two_conversations() -> None:
         3015      watermark
         """,
     )
+
+
+@pytest.mark.xfail(strict=True, reason="a partition that is not read yet is taken for one without records")
+def test_a_partition_that_is_not_read_yet_holds_state_back() -> None:
+    sources = Sources(2)
+    sources.read(0, "10", "voice started")
+    sources.read(0, "15", "voice ended")
+    _pass(sources, 500)
+
+    assert sources.kept() == 2
+
+
+def test_a_partition_that_is_read_to_its_end_without_a_record_does_not() -> None:
+    sources = Sources(2)
+    sources.tick("1", idle=(1,))
+    sources.read(0, "10", "voice started")
+    sources.read(0, "15", "voice ended")
+    _pass(sources, 500)
+
+    assert sources.kept() == 1
