@@ -140,9 +140,10 @@ def _place(raw: RawPartition, offset: int | None = None, metadata: str | None = 
 
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
-    return client_config(settings.kafka, settings.log_level) | {
-        "group.id": settings.ingest.group_id,
-        "session.timeout.ms": settings.ingest.session_timeout_ms,
+    ingest = settings.ingest
+    return client_config(settings.kafka, settings.log_level) | ({"group.instance.id": ingest.instance} if ingest.instance else {}) | {
+        "group.id": ingest.group_id,
+        "session.timeout.ms": ingest.session_timeout_ms,
         "enable.auto.commit": False,
         # A position that is gone must be heard of, not skipped (B1.22).
         "auto.offset.reset": "error",

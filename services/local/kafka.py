@@ -57,6 +57,9 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# A broker that was killed is let in again when its old session has ended: 15-21 s from start to ready with the default of 9 s, 9-12 s with 3 s.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 group.min.session.timeout.ms=6000
 log.cleaner.dedupe.buffer.size=33554432
 log.segment.bytes=268435456

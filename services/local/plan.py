@@ -23,6 +23,8 @@ from services.runtime.settings import Settings, environment_for_children, enviro
 PORT_BASE: Final = 19_000
 LOOPBACK: Final = "127.0.0.1"
 PROBE_TIMEOUT_S: Final = 3.0
+_GROUPS: Final = {"ingest": "INGEST", "sink": "SINK", "processor": "PROCESSORS"}
+"""Services that are consumers -> their group of settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,12 @@ class Plan:
         return [self._service(name, number, settings) for number, name in enumerate(names)]
 
     def _service(self, name: str, number: int, settings: Settings) -> Part:
-        kind, _, instance = name.partition("-")
+        kind, _, _ = name.partition("-")
         port = self.ports.metrics(number)
         own = {"QUARTERHOUR_METRICS__PORT": str(port), "QUARTERHOUR_METRICS__HOST": LOOPBACK}
-        if instance:
-            # Static membership: a processor that is started again takes its partitions back without a rebalance.
-            own["QUARTERHOUR_PROCESSORS__INSTANCE"] = name
+        if kind in _GROUPS:
+            # Static membership: a service that is started again takes its partitions back at once; else the broker waits for the session of the one that died.
+            own[f"QUARTERHOUR_{_GROUPS[kind]}__INSTANCE"] = name
         # The query service tells on its own port whether its databases answer.
         readiness = f"{self.endpoints()['query']}/readyz" if name == "query" else f"http://{LOOPBACK}:{port}/readyz"
         return Part(

@@ -25,7 +25,7 @@ EXIT_SETTINGS: Final = 2
 POLL_S: Final = 0.1
 PAUSE_FIRST_S: Final = 0.5
 PAUSE_MAX_S: Final = 30.0
-STEADY_S: Final = 60.0
+STEADY_S: Final = 10.0
 """A part that was ready for so long has recovered: its next pause is the first one again."""
 LOG_BYTES_MAX: Final = 32 * 1024 * 1024
 

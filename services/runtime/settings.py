@@ -61,6 +61,7 @@ class IngestSettings(_Group):
     idle_after_s: Annotated[float, Field(gt=0)] = Field(30.0, description="T2: a partition read to its end for so long follows the ticks.")
     tick_s: Annotated[float, Field(gt=0)] = Field(1.0, description="How often every batches partition gets a message, events or not.")
     group_id: str = Field("quarterhour-ingest", description="Consumer group.")
+    instance: str = Field("", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic.")
     session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
 
 
@@ -83,6 +84,7 @@ class SinkSettings(_Group):
     retry_s_max: Annotated[float, Field(gt=0)] = Field(15.0, description="Longest wait between two tries while ClickHouse does not take rows.")
     session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
     group_id: str = Field("quarterhour-sink", description="Consumer group.")
+    instance: str = Field("", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic.")
 
 
 class QuerySettings(_Group):

@@ -63,9 +63,10 @@ class KafkaFacts:
 
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
-    return client_config(settings.kafka, settings.log_level) | {
-        "group.id": settings.sink.group_id,
-        "session.timeout.ms": settings.sink.session_timeout_ms,
+    sink = settings.sink
+    return client_config(settings.kafka, settings.log_level) | ({"group.instance.id": sink.instance} if sink.instance else {}) | {
+        "group.id": sink.group_id,
+        "session.timeout.ms": sink.session_timeout_ms,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
