@@ -20,8 +20,8 @@ from services.runtime.settings import KafkaSettings
 
 BUFFER_BYTES: Final = 256 * 1024 * 1024
 _POLL_RECORDS: Final = 2_000
-_POLL_S: Final = 0.05
-_SILENT_POLLS_MAX: Final = 1_200
+_POLL_S: Final = 0.01
+_SILENT_POLLS_MAX: Final = 6_000
 """A minute without a record that must be there."""
 
 
