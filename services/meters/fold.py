@@ -21,7 +21,7 @@ from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
 from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, open_page, open_position, seal, version_of
 from services.meters.talks import Row, Talks
 from services.meters.teams import Teams
-from services.meters.watermark import Clock
+from services.meters.watermark import Clock, Source
 
 GENERATION_BITS: Final = 48
 LEDGER_EVERY_MS: Final = 5_000
@@ -77,10 +77,11 @@ class PartitionFold:
         version = self._base + offset
         self._next = offset + 1
         self._ahead = {page: newest for page, newest in self._ahead.items() if newest >= version}
-        fresh = self._fence(batch)
+        sources = [self._clock.source(range_) for range_ in batch.ranges]
+        fresh = self._fence(batch, sources)
         from_ms = self._clock.watermark_ms
         to_ms = self._clock.advance(self._cap_ms)
-        rows, whole = self._unseen(batch, fresh)
+        rows, whole = self._unseen(batch, sources, fresh)
         found = self._talks.fold(rows, from_ms, to_ms)
         found += [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
         found += self._teams.fold((mine for mine in whole if mine[1].kind >= FIRST_AGENT), from_ms, to_ms)
@@ -124,29 +125,29 @@ class PartitionFold:
             "open": self._talks.count,
         }
 
-    def _fence(self, batch: Batch) -> dict[int, int]:
-        """For each range by index: the first raw offset that is new here. A range whose predecessor is missing is not applied (it will come again)."""
+    def _fence(self, batch: Batch, sources: list[Source]) -> list[int | None]:
+        """For each range: the first raw offset that is new here. None: its predecessor is missing, so it is not applied (it will come again)."""
         self._clock.expected = sum(batch.layout)
         self._clock.tick_ms = max(self._clock.tick_ms, batch.tick_ms)
         self._clock.wall_ms = max(self._clock.wall_ms, batch.wall_ms)
-        fresh: dict[int, int] = {}
-        for index, range_ in enumerate(batch.ranges):
-            source = self._clock.source(range_)
+        fresh: list[int | None] = []
+        for range_, source in zip(batch.ranges, sources, strict=True):
             if source.covered is None and range_.begins:
                 source.covered = source.first = range_.start
             if source.covered is None or range_.start > source.covered:
                 source.missing += 1
+                fresh.append(None)
                 continue
-            fresh[index] = source.covered
+            fresh.append(source.covered)
             self._clock.heard(range_, source, self._rules)
         return fresh
 
-    def _unseen(self, batch: Batch, fresh: dict[int, int]) -> tuple[Iterable[Row], Iterable[_Whole]]:
+    def _unseen(self, batch: Batch, sources: list[Source], fresh: list[int | None]) -> tuple[Iterable[Row], Iterable[_Whole]]:
         """The rows that are not in the state yet: of conversations and calls, and of alerts and agents."""
         rows = batch.rows
         pages = unpack(PAGES, rows.pages)
         talks: Iterable[Row] = zip(pages, rows.kinds, unpack(TIMES, rows.times_ms), rows.keys, rows.whos, rows.message_ids, strict=True)
-        new = self._new(batch, fresh)
+        new = self._new(batch, sources, fresh)
         if self._ahead:
             new = [is_new and page not in self._ahead for is_new, page in zip(new, pages, strict=True)]
         if not all(new):
@@ -154,19 +155,18 @@ class PartitionFold:
         places = (row for row, key in enumerate(rows.keys) if not key) if rows.events else ()
         return talks, [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if new[row]]
 
-    def _new(self, batch: Batch, fresh: dict[int, int]) -> list[bool]:
+    def _new(self, batch: Batch, sources: list[Source], fresh: list[int | None]) -> list[bool]:
         """For each row: is its offset not covered? Keeps the ledger: accepted = applied + covered."""
         offsets = unpack(OFFSETS, batch.rows.offsets)
         wanted: list[bool] = []
         for index, rows in batch.rows.runs:
-            first = fresh.get(index)
+            first = fresh[index]
             if first is None:
                 wanted += [False] * rows
                 continue
             new = [True] * rows if first <= batch.ranges[index].start else [offset >= first for offset in offsets[len(wanted) : len(wanted) + rows]]
-            source = self._clock.source(batch.ranges[index])
-            source.accepted += rows
-            source.applied += sum(new)
+            sources[index].accepted += rows
+            sources[index].applied += sum(new)
             wanted += new
         return wanted
 

@@ -1,4 +1,7 @@
-"""Give a record its id, revision and wire form (schemas/README F1-F3). Pure. The one place that spells facts as JSON, field by field."""
+"""Give a record its id, revision and wire form (schemas/README F1-F3). Pure. The one place that spells facts as JSON.
+
+The structs repeat the published models of `events.facts` for speed; a test holds them to the same fields.
+"""
 
 from __future__ import annotations
 
@@ -43,44 +46,110 @@ def _optional(instant_ms: int | None) -> str | None:
     return None if instant_ms is None else format_ms(instant_ms)
 
 
-def _session(r: SessionRecord, ident: str, revision: int, status: str) -> tuple[str, dict[str, object]]:
-    return topics.SESSIONS, {
-        "billing_session_id": ident, "revision": revision, "status": status, "workspace_id": r.workspace_id, "app_id": r.app_id, "type": r.type,
-        "channel": r.channel, "kore_user_id": r.kore_user_id, "channel_user_id": r.channel_user_id, "conversation_id": r.conversation_id,
-        "conversation_start": format_ms(r.conversation_start_ms), "start": format_ms(r.start_ms), "end": format_ms(r.end_ms),
-        "bot_ms": r.bot_ms, "human_ms": r.human_ms, "message_id": r.message_id, "rule": r.rule,
-    }  # fmt: skip
+class _SessionFact(msgspec.Struct, gc=False):
+    billing_session_id: str
+    revision: int
+    status: str
+    workspace_id: str
+    app_id: str
+    type: str
+    channel: str
+    kore_user_id: str
+    channel_user_id: str
+    conversation_id: str
+    conversation_start: str
+    start: str
+    end: str
+    bot_ms: int
+    human_ms: int
+    message_id: str
+    rule: str
 
 
-def _episode(r: EpisodeRecord, ident: str, revision: int, status: str) -> tuple[str, dict[str, object]]:
-    return topics.EPISODES, {
-        "conversation_episode_id": ident, "revision": revision, "status": status, "workspace_id": r.workspace_id, "app_id": r.app_id,
-        "channel": r.channel, "kore_user_id": r.kore_user_id, "channel_user_id": r.channel_user_id, "conversation_id": r.conversation_id,
-        "start": format_ms(r.start_ms), "end": _optional(r.end_ms), "end_reason": r.end_reason, "sessions": r.sessions, "human_ms": r.human_ms,
-    }  # fmt: skip
+class _ConversationFact(msgspec.Struct, gc=False):
+    conversation_episode_id: str
+    revision: int
+    status: str
+    workspace_id: str
+    app_id: str
+    channel: str
+    kore_user_id: str
+    channel_user_id: str
+    conversation_id: str
+    start: str
+    end: str | None
+    end_reason: str
+    sessions: int
+    human_ms: int
 
 
-def _peak(r: PeakRecord, ident: str, revision: int, status: str) -> tuple[str, dict[str, object]]:
-    return topics.PEAKS, {
-        "seat_peak_id": ident, "revision": revision, "status": status, "workspace_id": r.workspace_id, "app_id": r.app_id,
-        "quarter": format_ms(r.quarter_ms), "peak": r.peak, "peak_at": format_ms(r.peak_at_ms), "agents": r.agents,
-    }  # fmt: skip
+class _PeakFact(msgspec.Struct, gc=False):
+    seat_peak_id: str
+    revision: int
+    status: str
+    workspace_id: str
+    app_id: str
+    quarter: str
+    peak: int
+    peak_at: str
+    agents: int
 
 
-def _login(r: LoginRecord, ident: str, revision: int, status: str) -> tuple[str, dict[str, object]]:
-    return topics.LOGINS, {
-        "agent_login_id": ident, "revision": revision, "status": status, "workspace_id": r.workspace_id, "login_id": r.login_id,
-        "agent_id": r.agent_id, "app_ids": r.app_ids, "start": format_ms(r.start_ms), "end": _optional(r.end_ms),
-    }  # fmt: skip
+class _LoginFact(msgspec.Struct, gc=False):
+    agent_login_id: str
+    revision: int
+    status: str
+    workspace_id: str
+    login_id: str
+    agent_id: str
+    app_ids: tuple[str, ...]
+    start: str
+    end: str | None
 
 
-def _assignment(r: AssignmentRecord, ident: str, revision: int, status: str) -> tuple[str, dict[str, object]]:
-    return topics.ASSIGNMENTS, {
-        "agent_assignment_id": ident, "revision": revision, "status": status, "workspace_id": r.workspace_id, "app_id": r.app_id,
-        "agent_id": r.agent_id, "start": format_ms(r.start_ms), "end": _optional(r.end_ms),
-    }  # fmt: skip
+class _AssignmentFact(msgspec.Struct, gc=False):
+    agent_assignment_id: str
+    revision: int
+    status: str
+    workspace_id: str
+    app_id: str
+    agent_id: str
+    start: str
+    end: str | None
 
 
-_BODY: Final[dict[type, Callable[[Any, str, int, str], tuple[str, dict[str, object]]]]] = {
+def _session(r: SessionRecord, ident: str, revision: int, status: str) -> tuple[str, msgspec.Struct]:
+    return topics.SESSIONS, _SessionFact(
+        ident, revision, status, r.workspace_id, r.app_id, r.type, r.channel, r.kore_user_id, r.channel_user_id, r.conversation_id,
+        format_ms(r.conversation_start_ms), format_ms(r.start_ms), format_ms(r.end_ms), r.bot_ms, r.human_ms, r.message_id, r.rule,
+    )  # fmt: skip
+
+
+def _episode(r: EpisodeRecord, ident: str, revision: int, status: str) -> tuple[str, msgspec.Struct]:
+    return topics.EPISODES, _ConversationFact(
+        ident, revision, status, r.workspace_id, r.app_id, r.channel, r.kore_user_id, r.channel_user_id, r.conversation_id,
+        format_ms(r.start_ms), _optional(r.end_ms), r.end_reason, r.sessions, r.human_ms,
+    )  # fmt: skip
+
+
+def _peak(r: PeakRecord, ident: str, revision: int, status: str) -> tuple[str, msgspec.Struct]:
+    return topics.PEAKS, _PeakFact(
+        ident, revision, status, r.workspace_id, r.app_id, format_ms(r.quarter_ms), r.peak, format_ms(r.peak_at_ms), r.agents
+    )  # fmt: skip
+
+
+def _login(r: LoginRecord, ident: str, revision: int, status: str) -> tuple[str, msgspec.Struct]:
+    return topics.LOGINS, _LoginFact(
+        ident, revision, status, r.workspace_id, r.login_id, r.agent_id, r.app_ids, format_ms(r.start_ms), _optional(r.end_ms)
+    )  # fmt: skip
+
+
+def _assignment(r: AssignmentRecord, ident: str, revision: int, status: str) -> tuple[str, msgspec.Struct]:
+    return topics.ASSIGNMENTS, _AssignmentFact(
+        ident, revision, status, r.workspace_id, r.app_id, r.agent_id, format_ms(r.start_ms), _optional(r.end_ms)
+    )  # fmt: skip
+
+
+_BODY: Final[dict[type, Callable[[Any, str, int, str], tuple[str, msgspec.Struct]]]] = {
     SessionRecord: _session, EpisodeRecord: _episode, PeakRecord: _peak, LoginRecord: _login, AssignmentRecord: _assignment,
-}
+}  # fmt: skip

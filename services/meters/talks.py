@@ -72,9 +72,10 @@ class Talks:
                 talk = self._warm(page, key, at)
             if talk.touched != CHANGED:
                 self._touch(talk)
-            if at // HOUR_MS == talk.hours[-1]:
+            hours = talk.hours
+            if at // HOUR_MS == hours[-1]:
                 if kind in UNKEPT:
-                    if not talk.human_open and not talk.may_sleep():
+                    if not talk.human_open and (len(hours) == 1 or not talk.may_sleep()):
                         if at > talk.last_ms:
                             talk.last_ms = at
                         continue
@@ -114,10 +115,11 @@ class Talks:
 
     def flush(self) -> None:
         """Bring the bytes up to date. What was not touched since the last call is kept as bytes alone."""
-        for talk in self._touched:
+        kept = [talk for talk in self._touched if self._hot.get(talk.key) is talk]
+        for talk in kept:
             talk.touched = UNTOUCHED
             self._cold.setdefault(talk.page, {})[talk.key] = encode_talk(talk)
-        self._hot = {talk.key: talk for talk in self._touched}
+        self._hot = {talk.key: talk for talk in kept}
         self._touched = []
 
     def bytes_of(self, page: int) -> list[bytes]:
@@ -228,12 +230,10 @@ class Talks:
         self._last_hours.setdefault(evictable_ms // HOUR_MS, []).append((page, key))
 
     def _let_go(self, page: int, key: str, least_log_ms: int) -> None:
-        talk = self._hot.get(key)
         cold = self._cold.get(page, {})
-        head: Talk | TalkHead = decode_head(cold[key]) if talk is None else talk
+        head: Talk | TalkHead = self._hot.get(key) or decode_head(cold[key])
         last_ms = evictable_after_ms(head, self._rules)
-        busy = head.due_ms < FOREVER_MS or (talk is not None and talk.touched != UNTOUCHED)
-        if busy or last_ms >= least_log_ms:
+        if head.due_ms < FOREVER_MS or last_ms >= least_log_ms:
             self._remember(page, key, max(last_ms, least_log_ms))
             return
         self._hot.pop(key, None)

@@ -67,6 +67,11 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
         return self.watermark_ms
 
     def least_log_ms(self) -> int:
-        """T4, T7: the log time that every raw partition with records has reached; a quiet one runs on with the ticks."""
+        """T4, T7: the log time that every raw partition with records has reached; a quiet one runs on with the ticks.
+
+        One of which nothing is known yet may hold records of any time: until it was read, or found empty (idle), nothing is let go.
+        """
+        if len(self.sources) < self.expected or any(source.log_ms is None and source.progress_ms == -FOREVER_MS for source in self.sources.values()):
+            return -FOREVER_MS
         times = [source.log_ms + max(0, self.wall_ms - source.log_wall_ms) for source in self.sources.values() if source.log_ms is not None]
         return min(times, default=-FOREVER_MS)
