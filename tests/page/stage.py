@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import uvicorn
@@ -27,8 +25,9 @@ from services.local.traffic import TrafficSettings, traffic
 from services.query.app import create_app
 from services.runtime.migrations import migrate_all
 from services.runtime.settings import Settings
-from tests.accounts.database import free_port, postgres_server
-from tests.query.stage import DATABASE, ClickHouse, clickhouse_server, ms
+from tests.parts.local import local_clickhouse, local_postgres
+from tests.parts.ports import free_port
+from tests.query.stage import ClickHouse, ms
 
 WORKSPACE: Final = "aurora"
 NOW: Final = "2026-11-21T10:40:00Z"
@@ -57,12 +56,11 @@ class Stage:
 @contextmanager
 def page_stage(port: int | None = None) -> Iterator[Stage]:
     with ExitStack() as stack:
-        clickhouse = stack.enter_context(clickhouse_server(Path(stack.enter_context(TemporaryDirectory(prefix="quarterhour-page-")))))
-        dsn = stack.enter_context(postgres_server())
-        settings = Settings.model_validate({"clickhouse": {"url": clickhouse.url, "database": DATABASE}, "postgres": {"dsn": dsn}})
+        settings = Settings(clickhouse=stack.enter_context(local_clickhouse()), postgres=stack.enter_context(local_postgres()))
         migrate_all(settings)
+        clickhouse = ClickHouse(settings.clickhouse)
         fill(clickhouse)
-        accounts = stack.enter_context(Accounts(dsn))
+        accounts = stack.enter_context(Accounts(settings.postgres.dsn.get_secret_value()))
         made = datetime(2026, 1, 1, tzinfo=UTC)
         key, empty_key = (accounts.create_key(workspace, made, scopes=DEFAULT_SCOPES)[0] for workspace in (WORKSPACE, "newcomer"))
         url = stack.enter_context(_served(settings, port or free_port()))
