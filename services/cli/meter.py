@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -12,7 +13,10 @@ import typer
 
 if TYPE_CHECKING:
     from services.events.outgoing import OutFact
-    from services.ingest.batcher import RawRecord
+    from services.ingest.batcher import RawPartition, RawRecord
+
+    Run = tuple[RawPartition, Sequence[tuple[int, int, bytes | None]]]
+    """(offset, log time, value) of records of one raw partition."""
 
 CHUNK_RECORDS = 5_000
 
@@ -35,6 +39,7 @@ def meter(
     """
     from services.cli.proof.dump_lines import NoDumpLine
     from services.events.times import parse_ms
+    from services.runtime.lifecycle import collect_rarely
 
     try:
         cap_ms = None if watermark is None else parse_ms(watermark)
@@ -44,6 +49,7 @@ def meter(
         source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed with the process
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
+    collect_rarely()
     facts = metered(source, name=file, cap_ms=cap_ms, lateness_ms=round(lateness_hours * 3_600_000))
     try:
         write_lines(facts if history else final(facts), sys.stdout.buffer)
@@ -65,21 +71,28 @@ def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_m
     if first is None:
         return
     if is_dump_line(first):
-        yield from _fold(_dumped(chain([first], found), lateness_ms), RAW_TOPICS, cap_ms, lateness_ms)
+        yield from _fold(_of_a_dump(_dumped(chain([first], found), lateness_ms)), RAW_TOPICS, cap_ms, lateness_ms)
     else:
         yield from _fold(_of_one_file(chain([first], found)), (name,), cap_ms, lateness_ms)
 
 
-def _of_one_file(lines: Iterable[bytes]) -> Iterator[RawRecord]:
+def _of_one_file(lines: Iterator[bytes]) -> Iterator[list[Run]]:
     """E7: a file's log time is the greatest event time so far."""
-    from services.cli.heads import read_head
-    from services.ingest.batcher import RawRecord
+    from services.cli.heads import read_time
     from services.runtime.clock import wall_ms
     from services.runtime.logtime import LogTime
 
-    log = LogTime(wall_ms)
-    for offset, line in enumerate(lines):
-        yield RawRecord(0, 0, offset, log.of(read_head(line)[2]), line)
+    log_time = LogTime(wall_ms).of
+    offset = 0
+    while some := list(islice(lines, CHUNK_RECORDS)):
+        yield [((0, 0), [(number, log_time(read_time(line)), line) for number, line in enumerate(some, offset)])]
+        offset += len(some)
+
+
+def _of_a_dump(records: Iterator[RawRecord]) -> Iterator[list[Run]]:
+    """The records in the order of their lines."""
+    while some := list(islice(records, CHUNK_RECORDS)):
+        yield [(raw, [record[2:] for record in run]) for raw, run in groupby(some, itemgetter(0, 1))]
 
 
 def _dumped(lines: Iterable[bytes], lateness_ms: int) -> Iterator[RawRecord]:
@@ -108,7 +121,7 @@ def _dumped(lines: Iterable[bytes], lateness_ms: int) -> Iterator[RawRecord]:
             yield RawRecord(*raw, record.offset, record.log_ms, record.value)
 
 
-def _fold(records: Iterator[RawRecord], names: Sequence[str], cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
+def _fold(chunks: Iterator[list[Run]], names: Sequence[str], cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
     from services.events.batches import Range
     from services.ingest.batcher import Batcher, Layout, Totals
     from services.meters.fold import PartitionFold
@@ -118,13 +131,12 @@ def _fold(records: Iterator[RawRecord], names: Sequence[str], cap_ms: int | None
     batcher = Batcher(Layout((1,), 1, 1), lateness_ms, generation=1, names=names)
     fold = PartitionFold(Rules(lateness_ms=lateness_ms), 0, 1, 1, generation=1, cap_ms=end_ms)
     chunk = 0
-    for some in _chunks(records):
-        for record in some:
-            raw = (record.topic, record.partition)
+    for runs in chunks:
+        for raw, records in runs:
             if raw not in batcher.totals:
-                batcher.begin(raw, record.offset, begins=True, totals=Totals())
-            batcher.add(record)
-        batches, rejected = batcher.take(some[-1].log_ms, 0)
+                batcher.begin(raw, records[0][0], begins=True, totals=Totals())
+            batcher.add_run(raw, records)
+        batches, rejected = batcher.take(runs[-1][1][-1][1], 0)
         batches[0].layout = [len(batcher.totals)]
         yield from rejected
         yield from _but_ledger(fold.apply_batch(batches[0], chunk))
@@ -158,7 +170,3 @@ def _but_ledger(facts: Iterable[OutFact]) -> Iterator[OutFact]:
 
     return (fact for fact in facts if fact.topic != LEDGER)
 
-
-def _chunks(records: Iterator[RawRecord]) -> Iterator[list[RawRecord]]:
-    while some := list(islice(records, CHUNK_RECORDS)):
-        yield some

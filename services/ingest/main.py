@@ -10,7 +10,7 @@ from services.ingest.kafka import KafkaOutgoing, KafkaSource
 from services.ingest.ports import Ports
 from services.runtime.clock import SYSTEM_CLOCK
 from services.runtime.kafka import partition_counts, verify_topics
-from services.runtime.lifecycle import Service, end_now, run_service
+from services.runtime.lifecycle import Service, collect_rarely, end_now, run_service
 from services.runtime.settings import Settings
 
 NAME: Final = "ingest"
@@ -23,6 +23,7 @@ def run() -> int:
 
 def serve(settings: Settings, service: Service) -> None:
     """The body of the service."""
+    collect_rarely()
     verify_topics(settings)
     source = KafkaSource(settings)
     ingest = Ingest(settings, partition_counts(settings.kafka), Ports(source, source, KafkaOutgoing(settings), SYSTEM_CLOCK, partial(end_now, NAME)))

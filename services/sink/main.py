@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Final
 
 from services.runtime.kafka import verify_topics
-from services.runtime.lifecycle import Service, run_service
+from services.runtime.lifecycle import Service, collect_rarely, run_service
 from services.runtime.settings import Settings
 from services.sink.clickhouse_store import ClickHouseStore
 from services.sink.kafka import KafkaFacts
@@ -22,6 +22,7 @@ def run() -> int:
 
 def serve(settings: Settings, service: Service) -> None:
     """The body of the service."""
+    collect_rarely()
     verify_topics(settings)
     sink = Sink(settings.sink, KafkaFacts(settings), ClickHouseStore(settings.clickhouse), monotonic)
     service.ready_when(sink.checks)
