@@ -23,7 +23,9 @@ from services.local.processes import started_at
 
 EXIT_SETTINGS: Final = 2
 POLL_S: Final = 0.1
-PAUSE_FIRST_S: Final = 0.5
+TRY_AGAIN_S: Final = 0.5
+PAUSE_FIRST_S: Final = 0.1
+"""One death is an accident: the part is wanted back at once."""
 PAUSE_MAX_S: Final = 30.0
 STEADY_S: Final = 10.0
 """A part that was ready for so long has recovered: its next pause is the first one again."""
@@ -116,7 +118,7 @@ class Supervisor:
                 return
             if tries_left == 0 or child.exit_code in (EXIT_SETTINGS, None):
                 break
-            await asyncio.sleep(PAUSE_FIRST_S)
+            await asyncio.sleep(TRY_AGAIN_S)
         self._mark(child, "failed")
         raise PartError(explain(child.part, child.log, child.last_end))
 

@@ -84,7 +84,7 @@ def run_campaign(size: Size, home: Path, say: Callable[[str], None] = lambda _li
         result.events, result.sent_again = load.total, load.sent_again
         stage.stack.run("wait", "--close", "--timeout", str(WAIT_S), timeout_s=WAIT_S + 60)
         say("everything is metered and stored; comparing")
-        result.verdict = judge(settings)
+        result.verdict = judge(stage.stack)
         stored = without_rejected(stored_facts(settings))
     expected = without_rejected(facts_of_lines(quarterhour("meter", str(events)).splitlines()))
     result.verdict.problems += differences("ClickHouse", stored, "`quarterhour meter` on the file", expected)

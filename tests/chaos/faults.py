@@ -22,7 +22,7 @@ import psutil  # type: ignore[import-untyped]
 from tests.chaos.proxy import Network, Proxy
 from tests.chaos.stage import Stage, is_service
 
-BACK_S: Final = 90.0
+BACK_S: Final = 180.0
 """Longer than any part may take; the report shows what each took."""
 DISK_LEFT_BYTES: Final = 64 * 1024
 

@@ -74,7 +74,7 @@ def tried(run: Run, lines: Sequence[bytes], expected: Facts, here: Path, idle_s:
         emit(stack, shifts_and_a_conversation(), here)
         stack.run("wait", "--close", "--timeout", str(WAIT_S), timeout_s=WAIT_S + 60)
         done_s = time.monotonic() - began_at
-        verdict = judge(stack.settings())
+        verdict = judge(stack)
         stored = {name: fact for name, fact in without_rejected(stored_facts(stack.settings())).items() if fact["workspace_id"] != WORKSPACE}
         problems = [
             *verdict.problems,

@@ -11,20 +11,19 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from services.cli.offsets import Offsets
 from services.events import topics
-from services.events.outgoing import OutFact
-from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
-from services.meters.fold import PartitionFold
-from services.meters.rules import FOREVER_MS, Rules
 from services.runtime import clickhouse
 from services.runtime.kafka import client_config
 from services.runtime.settings import Settings
 from services.sink.rows import TABLES
+from tests.pipeline.stack import LocalStack, quarterhour
 from tests.reference.instants import instant_ms
 from tests.reference.model import judged_by_time, reference_of_events, rejected_fact
 from tests.reference.validate import CONTROL_TYPE, Refusal, read_line
@@ -32,7 +31,17 @@ from tests.reference.validate import CONTROL_TYPE, Refusal, read_line
 JUDGED: Final = tuple(topic for topic in topics.FACT_TOPICS if topic != topics.LEDGER)
 SHOWN_MAX: Final = 5
 LEDGER_S_MAX: Final = 20.0
-_CHUNK: Final = 5_000
+
+
+class RawRecord(NamedTuple):
+    """A record of a raw topic, as the broker holds it."""
+
+    topic: str
+    partition: int
+    offset: int
+    log_ms: int
+    value: bytes | None
+
 
 Name = tuple[str, str]
 """(topic, id of the fact)."""
@@ -61,11 +70,12 @@ class Verdict:
     problems: list[str]
 
 
-def judge(settings: Settings) -> Verdict:
+def judge(stack: LocalStack) -> Verdict:
     """Compare the four witnesses of a stack that has come to rest."""
+    settings = stack.settings()
     raw = raw_log(settings)
     published = settled(settings, raw)
-    core, reference = core_facts(raw), reference_facts(raw)
+    core, reference = core_facts(stack), reference_facts(raw)
     stored = stored_facts(settings)
     problems = [
         *differences("the aggregate topics", published.facts, "the core over the raw log", core),
@@ -90,9 +100,8 @@ def settled(settings: Settings, raw: Sequence[RawRecord]) -> Published:
 
 def raw_log(settings: Settings) -> list[RawRecord]:
     """Every record of the raw topics, oldest log time first."""
-    index = {topic: number for number, topic in enumerate(topics.RAW_TOPICS)}
     records = [
-        RawRecord(index[str(message.topic())], _number(message.partition()), _number(message.offset()), max(0, message.timestamp()[1]), message.value())
+        RawRecord(str(message.topic()), _number(message.partition()), _number(message.offset()), max(0, message.timestamp()[1]), message.value())
         for message in read_topics(settings, topics.RAW_TOPICS)
     ]
     return sorted(records, key=lambda record: (record.log_ms, record.topic, record.partition, record.offset))
@@ -135,28 +144,12 @@ def stored_facts(settings: Settings) -> Facts:
     return found
 
 
-def core_facts(raw: Sequence[RawRecord]) -> Facts:
-    """What `quarterhour meter` computes, from records that carry their own origin and log time."""
-    rules = Rules()
-    layout = tuple(1 + max((record.partition for record in raw if record.topic == topic), default=0) for topic in range(len(topics.RAW_TOPICS)))
-    batcher = Batcher(Layout(layout, 1, 1), rules.lateness_ms, generation=1)
-    for topic, partitions in enumerate(layout):
-        for partition in range(partitions):
-            batcher.begin((topic, partition), 0, begins=True, totals=Totals())
-    fold = PartitionFold(rules, 0, 1, 1, generation=1, cap_ms=FOREVER_MS)
-    facts: Facts = {}
-    for first in range(0, len(raw), _CHUNK):
-        some = raw[first : first + _CHUNK]
-        for record in some:
-            batcher.add(record)
-        batches, rejected = batcher.take(some[-1].log_ms, 0)
-        _fold_in(facts, rejected)
-        _fold_in(facts, fold.apply_batch(batches[0], first))
-    (passed_all, *_), _ = batcher.take(0, 0)
-    for found in passed_all.ranges:
-        found.closed_ms = FOREVER_MS
-    _fold_in(facts, fold.apply_batch(passed_all, len(raw)))
-    return facts
+def core_facts(stack: LocalStack) -> Facts:
+    """What `quarterhour meter` computes from `quarterhour dump`: the raw records with their own origins and log times."""
+    with TemporaryDirectory() as place:
+        log = Path(place) / "log.jsonl"
+        stack.run("dump", "--out", str(log))
+        return facts_of_lines(quarterhour("meter", str(log)).splitlines())
 
 
 def reference_facts(raw: Iterable[RawRecord]) -> Facts:
@@ -171,9 +164,8 @@ def reference_facts(raw: Iterable[RawRecord]) -> Facts:
         time_ms = instant_ms(found["time"]) if isinstance(found, dict) else None
         found = judged_by_time(found, time_ms, record.log_ms)
         if isinstance(found, Refusal):
-            name = topics.RAW_TOPICS[record.topic]
-            fact = rejected_fact(found, name, record.offset, record.log_ms, value)
-            refused.append(fact | {"rejected_id": f"{name}/{record.partition}/{record.offset}", "source_partition": record.partition})
+            fact = rejected_fact(found, record.topic, record.offset, record.log_ms, value)
+            refused.append(fact | {"rejected_id": f"{record.topic}/{record.partition}/{record.offset}", "source_partition": record.partition})
         else:
             accepted.append(found | {"time_ms": time_ms})
     return without_detail({(str(fact["topic"]), str(list(fact.values())[1])): comparable(fact) for fact in [*refused, *reference_of_events(accepted)]})
@@ -214,7 +206,7 @@ def ledger_problems(raw: Iterable[RawRecord], ledger: Iterable[Mapping[str, Any]
     """SPEC §7: records of the raw log = read + control; read = accepted + rejected; accepted = applied + covered over the batches partitions."""
     held: dict[tuple[str, int], int] = {}
     for record in raw:
-        where = (topics.RAW_TOPICS[record.topic], record.partition)
+        where = (record.topic, record.partition)
         held[where] = held.get(where, 0) + 1
     read: dict[tuple[str, int], tuple[int, int]] = {}
     accepted: dict[tuple[str, int], int] = {}
@@ -255,18 +247,6 @@ def read_topics(settings: Settings, names: Iterable[str]) -> Iterator[Message]:
                     del held[where]
     finally:
         consumer.close()
-
-
-def _fold_in(facts: Facts, found: Iterable[OutFact]) -> None:
-    for fact in found:
-        name = fact.topic, fact.key.decode()
-        content = json.loads(fact.value)
-        if fact.topic == topics.LEDGER:
-            continue
-        if content["status"] == "void":
-            facts.pop(name, None)
-        else:
-            facts[name] = comparable(content)
 
 
 def _shortened(found: list[str]) -> list[str]:

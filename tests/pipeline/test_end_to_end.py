@@ -1,67 +1,72 @@
-"""The whole way on the real parts: simulated events through Kafka, Faust and ClickHouse equal `quarterhour meter` on the same events, fact by fact."""
+"""The whole way on the real parts, as a person takes it: files of events in, facts out, with two processors. `make acceptance` is the large version."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from services.events import topics
-from services.local.find import stack_settings
-from services.runtime import clickhouse
+from tests.pipeline.acceptance import api_problems, metered, written
+from tests.pipeline.files import DAY, WORKSPACE, in_worse_shape, shifts_and_a_conversation
+from tests.pipeline.judge import JUDGED, Facts, judge, stored_facts, without_rejected
+from tests.pipeline.stack import LocalStack, local_stack, quarterhour
 
-PORT_BASE = 27300
-TABLES = {
-    topics.SESSIONS: "billing_sessions", topics.EPISODES: "conversations", topics.PEAKS: "seat_peaks",
-    topics.LOGINS: "agent_logins", topics.ASSIGNMENTS: "agent_assignments",
-}  # fmt: skip
+NOISY, SHUFFLED = "aurora", "shuffled"
 
 
-def quarterhour(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "services.cli", *arguments], check=False, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A stack at rest, and what `quarterhour meter` says of the files as they were before anything was done to their order."""
+
+    stack: LocalStack
+    noisy: Facts
+    tidy: Facts
+    stored: Facts
+
+    def of(self, workspace_id: str) -> Facts:
+        return {name: fact for name, fact in self.stored.items() if fact["workspace_id"] == workspace_id}
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    home = tmp_path_factory.mktemp("stack")
-    quarterhour("up", "--detach", "--data-dir", str(home), "--port-base", str(PORT_BASE), "--processors", "2")
-    yield home
-    quarterhour("down", "--data-dir", str(home))
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sent]:
+    """Three files one after the other: three days with noise; two days shuffled within 20 hours, each event up to three times; a day that is known by hand."""
+    here = tmp_path_factory.mktemp("files")
+    noisy = simulated(here, "2026-03-01", 3, "--noise")
+    tidy = [line.replace(f'"workspace_id":"{NOISY}"'.encode(), f'"workspace_id":"{SHUFFLED}"'.encode()) for line in simulated(here, "2026-04-01", 2)]
+    with local_stack(tmp_path_factory.mktemp("stack"), processors=2) as stack:
+        for lines in (noisy, in_worse_shape(tidy, seed=5), shifts_and_a_conversation()):
+            stack.run("emit", str(written(lines, here)))
+        stack.run("wait", "--close", "--timeout", "240")
+        yield Sent(stack, metered(noisy, here), metered(tidy, here), without_rejected(stored_facts(stack.settings())))
+
+
+def simulated(here: Path, start: str, days: int, *options: str) -> Sequence[bytes]:
+    file = here / f"{start}.jsonl"
+    quarterhour("simulate", "--days", str(days), "--seed", "7", "--start", start, *options, "--out", str(file))
+    return file.read_bytes().splitlines()
 
 
 @pytest.mark.timeout(600)
-def test_clickhouse_holds_what_meter_computes_from_the_same_noisy_events_with_two_processors(stack: Path, tmp_path: Path) -> None:
-    events = tmp_path / "events.jsonl"
-    quarterhour("simulate", "--days", "3", "--seed", "7", "--noise", "--start", "2026-03-01T00:00:00Z", "--out", str(events))
-    expected = [json.loads(line) for line in quarterhour("meter", str(events)).splitlines()]
-
-    quarterhour("emit", str(events), "--data-dir", str(stack))
-    quarterhour("wait", "--close", "--timeout", "240", "--data-dir", str(stack))
-
-    for topic, table in TABLES.items():
-        of_meter = {next(iter(list(fact.values())[1:2])): fact for fact in expected if fact["topic"] == topic}
-        assert stored(stack, table) == {ident: comparable(fact) for ident, fact in of_meter.items()}, topic
-        assert of_meter, topic
+def test_clickhouse_the_topics_the_core_and_the_reference_model_say_the_same(sent: Sent) -> None:
+    verdict = judge(sent.stack)
+    assert verdict.problems == []
+    assert all(verdict.figures[topic] for topic in JUDGED), verdict.figures
 
 
-def stored(stack: Path, table: str) -> dict[str, dict[str, Any]]:
-    client = clickhouse.connect(stack_settings(stack).clickhouse)
-    answer = client.query(f"SELECT * FROM {table} FINAL WHERE status != 'void'")
-    rows = [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
-    return {str(row[answer.column_names[0]]): comparable(row) for row in rows}
+def test_clickhouse_holds_what_meter_computes_from_noisy_events(sent: Sent) -> None:
+    assert sent.of(NOISY) == sent.noisy
+    assert {name[0] for name in sent.noisy} == set(JUDGED) - {topics.REJECTED}
 
 
-def comparable(fact: dict[str, Any]) -> dict[str, Any]:
-    """Without topic and revision; instants as their text."""
-    return {name: text(value) for name, value in fact.items() if name not in ("topic", "revision")}
+def test_disorder_within_20_hours_and_repetition_change_no_fact(sent: Sent) -> None:
+    assert sent.of(SHUFFLED) == sent.tidy
+    assert len(sent.tidy) > 3_000
 
 
-def text(value: Any) -> Any:
-    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z" if hasattr(value, "strftime") else value
+def test_through_the_api_31_minutes_are_3_sessions_and_100_agents_in_three_shifts_100_named_seats(sent: Sent) -> None:
+    assert DAY.startswith("2026-05")
+    assert sent.of(WORKSPACE)
+    assert api_problems(sent.stack) == []
