@@ -1,11 +1,11 @@
-"""Columnar inserts over HTTP.
+"""Columnar inserts over HTTP, as Arrow streams.
 
 Rule: whatever the server answers other than success is `StoreAway`: a fact is never dropped because ClickHouse refuses it, it waits for a human.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
@@ -14,7 +14,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from services.runtime.clickhouse import connect
 from services.runtime.errors import Unavailable
 from services.runtime.settings import ClickHouseSettings
-from services.sink.rows import Table
+from services.sink.arrow import arrow_stream
+from services.sink.rows import Columns, Table
 from services.sink.store import StoreAway
 
 _UNKNOWN_TABLE: Final = ("60", "81")
@@ -33,18 +34,12 @@ class ClickHouseStore:
         self._settings = settings
         self._client: Client | None = None
 
-    def insert(self, table: Table, columns: list[Sequence[object]]) -> None:
+    def insert(self, table: Table, rows: Iterable[Columns]) -> None:
+        stream = arrow_stream(table, rows)
         try:
             if self._client is None:
                 self._client = connect(self._settings)
-            self._client.insert(
-                table.name,
-                columns,
-                column_names=list(table.columns),
-                column_type_names=list(table.columns.values()),
-                column_oriented=True,
-                settings=_INSERT_SETTINGS,
-            )
+            self._client.raw_insert(table.name, list(table.columns), stream, _INSERT_SETTINGS, "ArrowStream")
         except Unavailable as error:
             raise StoreAway(str(error)) from error
         except (DatabaseError, OperationalError) as error:

@@ -16,7 +16,8 @@ from services.runtime.errors import ServiceError
 from services.runtime.lifecycle import EXIT_UNEXPECTED
 from services.runtime.settings import SinkSettings
 from services.sink import metrics
-from services.sink.rows import TABLES, Row, Unreadable, read_row, to_columns
+from services.sink.arrow import arrow_stream
+from services.sink.rows import TABLES, Unreadable, to_columns
 from services.sink.source import FactRecord, FactSource, NotCommitted
 from services.sink.store import FactStore, StoreAway
 from services.sink.waiting import Partition, Waiting
@@ -62,8 +63,8 @@ class Sink:
     def flush(self) -> None:
         """Insert everything that waits, then commit. A store that is away leaves all as it is."""
         try:
-            for topic, rows in self._waiting.by_topic().items():
-                self._insert(topic, rows)
+            for topic, values in self._waiting.by_topic().items():
+                self._insert(topic, values)
                 self._waiting.topic_done(topic)
         except StoreAway as error:
             self._store_is_away(str(error))
@@ -96,14 +97,7 @@ class Sink:
         _log.info("partitions taken away", count=len(partitions))
 
     def _add(self, record: FactRecord) -> None:
-        try:
-            row = read_row(record.topic, record.value)
-        except Unreadable as reason:
-            raise NoFact(
-                f"{record.topic}/{record.partition}/{record.offset} is no fact: {reason}. Nothing was lost, and the sink cannot go on: find out who wrote it "
-                "(another version of Quarterhour?), then run that version, or move the group's offset past the record."
-            ) from reason
-        self._waiting.add((record.topic, record.partition), record.offset, row, len(record.value or b""), self._now_s())
+        self._waiting.add((record.topic, record.partition), record.offset, record.value, self._now_s())
 
     def _wait_s(self) -> float:
         """Until the oldest row must go, but never long: a stop must be seen soon."""
@@ -117,11 +111,26 @@ class Sink:
             return True
         return waiting.count > 0 and self._now_s() - waiting.since_s >= limits.flush_ms / 1000
 
-    def _insert(self, topic: str, rows: list[Row]) -> None:
+    def _insert(self, topic: str, values: list[bytes | None]) -> None:
         table = TABLES[topic]
-        with metrics.INSERT_SECONDS.time():
-            self._store.insert(table, to_columns(table, rows))
-        metrics.ROWS.labels(table.name).inc(len(rows))
+        try:
+            with metrics.INSERT_SECONDS.time():
+                self._store.insert(table, to_columns(topic, values))
+        except Unreadable as reason:
+            raise self._no_fact(topic) from reason
+        metrics.ROWS.labels(table.name).inc(len(values))
+
+    def _no_fact(self, topic: str) -> NoFact:
+        """One of those that wait is none: the first such, by looking at each."""
+        for partition, offset, value in self._waiting.places(topic):
+            try:
+                arrow_stream(TABLES[topic], to_columns(topic, [value]))
+            except Unreadable as reason:
+                return NoFact(
+                    f"{topic}/{partition}/{offset} is no fact: {reason}. Nothing was lost, and the sink cannot go on: find out who wrote it "
+                    "(another version of Quarterhour?), then run that version, or move the group's offset past the record."
+                )
+        raise AssertionError("what cannot be read together cannot be read one by one")
 
     def _store_is_away(self, reason: str) -> None:
         self._away = reason

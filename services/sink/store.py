@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
-from services.sink.rows import Table
+from services.sink.rows import Columns, Table
 
 
 class StoreAway(Exception):
@@ -15,7 +15,7 @@ class StoreAway(Exception):
 class FactStore(Protocol):
     """Rows handed over twice are one row under FINAL, so that every insert may be repeated."""
 
-    def insert(self, table: Table, columns: list[Sequence[object]]) -> None:
-        """Return when the rows are durable. Raises StoreAway."""
+    def insert(self, table: Table, rows: Iterable[Columns]) -> None:
+        """Return when the rows, which come as columns some at a time, are durable. Raises StoreAway, and Unreadable before anything is inserted."""
 
     def close(self) -> None: ...

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from services.events import topics
+from services.events.times import parse_ms
 from services.sink.clickhouse_store import ClickHouseStore
-from services.sink.rows import TABLES, read_row, to_columns
+from services.sink.rows import TABLES, to_columns
 from tests.query.stage import Fact, session
 from tests.sink.made_up import one_of_each
 from tests.sink.stage import Stage
@@ -19,7 +20,7 @@ IN_JANUARY = "SELECT {what} FROM {source} WHERE workspace_id = 'w' AND start >= 
 
 def insert(stage: Stage, topic: str, facts: Sequence[Fact]) -> None:
     store = ClickHouseStore(stage.settings.clickhouse)
-    store.insert(TABLES[topic], to_columns(TABLES[topic], [read_row(topic, encoded(fact)) for fact in facts]))
+    store.insert(TABLES[topic], to_columns(topic, [encoded(fact) for fact in facts]))
     store.close()
 
 
@@ -67,6 +68,12 @@ def test_the_highest_revision_wins_in_whatever_order_they_come_and_a_void_hides_
 def test_ten_years_of_history_fit_into_one_insert(stage: Stage) -> None:
     insert(stage, topics.SESSIONS, [session("w", f"{year}-{month:02}-15") for year in range(2016, 2026) for month in range(1, 13)])
     assert stage.rows("SELECT count() FROM v_billing_sessions") == [(120,)]
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"])
+def test_an_instant_of_any_year_is_stored_as_it_is(stage: Stage, told: str) -> None:
+    insert(stage, topics.SESSIONS, [session("w", "2026-01-05T10:00") | {"end": told}])
+    assert stage.rows("SELECT toUnixTimestamp64Milli(end) FROM v_billing_sessions") == [(parse_ms(told),)]
 
 
 @pytest.mark.parametrize("topic", topics.FACT_TOPICS)
