@@ -19,7 +19,7 @@ from services.meters.fold import PartitionFold
 from services.meters.rules import Rules
 from tests.meters.driver import Facts, folded
 from tests.reference import strategies as made
-from tests.reference.instants import instant_ms
+from tests.reference.instants import instant_ms, instant_text
 from tests.reference.model import reference_of_events
 from tests.spec.timeline import T0_MS, cloud_events
 
@@ -116,7 +116,7 @@ def test_a_range_of_refused_records_alone_has_a_log_time_and_no_event_time() -> 
 def test_a_control_record_closes_the_range_and_is_counted_apart() -> None:
     batcher = _batcher(TALKS)
     for offset, minute in enumerate((3, 9, 7)):
-        closed = {"specversion": "1.0", "type": "log.closed", "source": "quarterhour", "id": "c", "time": made.instant_text(T0_MS + minute * 60_000)}
+        closed = {"specversion": "1.0", "type": "log.closed", "source": "quarterhour", "id": "c", "time": instant_text(T0_MS + minute * 60_000)}
         batcher.add(_record(TALKS, offset, json.dumps(closed).encode()))
 
     (found,) = _ranges(batcher.take(0, 0)[0]).values()
