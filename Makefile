@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo up down test lint type schemas fmt
+.PHONY: help setup lock demo up down test acceptance chaos lint type schemas fmt
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,12 @@ demo: setup ## 90 days of a small platform through the real pipeline
 
 test: setup ## Every test
 	$(BIN)/python -m pytest -q
+
+acceptance: setup ## FILE=events.jsonl[.zst] through the stack: as it is, shuffled and repeated, with a pause, with two processors
+	$(BIN)/python -m tests.pipeline.acceptance $(FILE)
+
+chaos: setup ## Kills, pauses, bad networks, full disks under load; what comes out is compared (tests/chaos/REPORT.md)
+	$(BIN)/python -m tests.chaos
 
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check services tests

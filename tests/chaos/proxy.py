@@ -17,7 +17,7 @@ from typing import Final, Literal, Self
 
 LOOPBACK: Final = "127.0.0.1"
 PIECE_BYTES: Final = 65_536
-SLOW_TURN_S: Final = 0.05
+SLOW_PIECE_BYTES: Final = 1_024
 
 Network = Literal["good", "cut", "half_open", "slow"]
 
@@ -45,8 +45,8 @@ class Proxy:
     """From `port` to `target`. Starts with a good network."""
 
     def __init__(self, port: int, target: int, *, slow_bytes_per_s: int = 20_000) -> None:
-        self._port, self._target = port, target
-        self._slow_bytes = max(1, int(slow_bytes_per_s * SLOW_TURN_S))
+        self.port, self._target = port, target
+        self._slow_bytes_per_s = slow_bytes_per_s
         self._network: Network = "good"
         self._links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
@@ -56,7 +56,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(10), f"the proxy does not listen on port {self._port}"
+        assert self._listening.wait(10), f"the proxy does not listen on port {self.port}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,12 +80,17 @@ class Proxy:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, LOOPBACK, self._port))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, LOOPBACK, self.port))
         self._listening.set()
         self._loop.run_forever()
         server.close()
         for link in list(self._links):
             link.reset()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(writer)
@@ -122,9 +127,9 @@ class Proxy:
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter | None, link: Link) -> None:
         """Until the source ends. What comes for a forgotten server is swallowed."""
-        while piece := await source.read(self._slow_bytes if self._network == "slow" else PIECE_BYTES):
+        while piece := await source.read(SLOW_PIECE_BYTES if self._network == "slow" else PIECE_BYTES):
             if self._network == "slow":
-                await asyncio.sleep(SLOW_TURN_S)
+                await asyncio.sleep(len(piece) / self._slow_bytes_per_s)
             if sink is None or link.forgotten:
                 continue
             sink.write(piece)
