@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from services.accounts.store import Accounts
+from services.runtime import postgres as server
 from services.runtime.migrations import read_migrations
-from tests.accounts.database import postgres_server
+from services.runtime.settings import PostgresSettings
+from tests.parts.own import own_postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    with postgres_server() as dsn:
-        with psycopg.connect(dsn) as connection:
+def postgres_dsn(postgres: PostgresSettings) -> Iterator[str]:
+    with own_postgres(postgres) as own:
+        with server.connect(own) as connection:
             for migration in read_migrations("postgres"):
                 connection.execute(migration.sql.encode())
-        yield dsn
+        yield own.dsn.get_secret_value()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ import pytest
 
 from services.accounts.keys import KEY_SCOPES, Principal, prefix_of
 from services.accounts.store import Accounts, AccountsUnavailable
+from services.runtime.settings import PostgresSettings
+from tests.parts.own import own_postgres
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -117,8 +119,6 @@ def test_a_database_that_is_away_is_said_to_be_away() -> None:
         accounts.check()
 
 
-def test_a_database_without_tables_says_what_to_run(postgres_dsn: str) -> None:
-    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE bare")
-    with Accounts(postgres_dsn.replace("/quarterhour", "/bare")) as accounts, pytest.raises(AccountsUnavailable, match="quarterhour migrate"):
+def test_a_database_without_tables_says_what_to_run(postgres: PostgresSettings) -> None:
+    with own_postgres(postgres) as bare, Accounts(bare.dsn.get_secret_value()) as accounts, pytest.raises(AccountsUnavailable, match="quarterhour migrate"):
         accounts.check()

@@ -1,8 +1,7 @@
-"""A real broker with the product's topics, once a run; and the commands as people call them."""
+"""A real broker with the product's topics, and the commands as people call them."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,24 +15,11 @@ from typer.testing import CliRunner, Result
 
 from services.cli import emit, simulate, wait
 from services.cli.offsets import Offsets
-from services.events.topics import BATCHES, FACT_TOPICS, RAW_TOPICS
-from services.local.kafka import start_kafka
-from services.runtime.errors import Unavailable
-from services.runtime.kafka import client_config, create_topics
-from services.runtime.settings import Settings, environment_of, read_settings
-from tests.accounts.database import free_port
+from services.runtime.kafka import client_config
+from services.runtime.settings import KafkaSettings, Settings, environment_of
+from tests.parts.own import make_topics
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    running = start_kafka(tmp_path_factory.mktemp("kafka"), port, free_port(), lambda _line: None)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        running.stop()
 
 
 @dataclass(frozen=True)
@@ -71,16 +57,6 @@ class Log:
         reader.commit(offsets=ends, asynchronous=False)
         reader.close()
 
-    def wait_until_ready(self) -> None:
-        """A topic that was just made may have no leader for a moment."""
-        while True:
-            try:
-                self._offsets.held((*RAW_TOPICS, BATCHES, *FACT_TOPICS))
-            except Unavailable:
-                time.sleep(0.05)
-            else:
-                return
-
     def _consumer(self, group: str) -> Consumer:
         return Consumer(client_config(self.settings.kafka) | {"group.id": group, "enable.auto.commit": False})
 
@@ -90,20 +66,15 @@ def _record(message: Any) -> Record:
 
 
 @pytest.fixture
-def log(broker: str) -> Iterator[Log]:
+def log(kafka: KafkaSettings) -> Iterator[Log]:
     """Empty topics and groups without a commit: all are made anew for each test."""
-    partitions = {f"QUARTERHOUR_KAFKA__{topics}_PARTITIONS": str(count) for topics, count in (("RAW", 2), ("BATCHES", 1), ("FACTS", 1))}
-    settings = read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": broker, **partitions})
+    few = {"raw_partitions": 2, "batches_partitions": 1, "facts_partitions": 1}
+    settings = Settings(kafka=kafka.model_copy(update=few))
     admin = AdminClient(client_config(settings.kafka))
-    create_topics(settings, lambda _line: None)
-    found = Log(settings)
-    found.wait_until_ready()
-    yield found
+    make_topics(settings)
+    yield Log(settings)
     for group in admin.delete_consumer_groups([settings.ingest.group_id, settings.processors.app_id, settings.sink.group_id]).values():
         group.exception()  # A test that committed nothing has no group.
-    ours = [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
-    for future in admin.delete_topics(ours, operation_timeout=30).values():
-        future.result()
 
 
 @pytest.fixture

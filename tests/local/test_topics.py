@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -22,13 +23,21 @@ from services.runtime.kafka import (
     verify_topics,
 )
 from services.runtime.lag import group_lags
-from services.runtime.settings import Settings, read_settings
+from services.runtime.settings import KafkaSettings, Settings, environment_of, read_settings
+from tests.parts.own import make_topics
+
+
+@pytest.fixture(scope="module")
+def empty(kafka: KafkaSettings) -> KafkaSettings:
+    make_topics(Settings(kafka=kafka))
+    return kafka
 
 
 @pytest.fixture
-def made(kafka: Settings, said: list[str]) -> Settings:
-    create_topics(kafka, said.append)
-    return kafka
+def made(empty: KafkaSettings, said: list[str]) -> Settings:
+    settings = Settings(kafka=empty)
+    create_topics(settings, said.append)
+    return settings
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -39,7 +48,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def with_settings(settings: Settings, **more: str) -> Settings:
-    return read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers, **more})
+    return read_settings(environment_of(settings) | more)
 
 
 def test_every_topic_is_made_and_a_second_time_changes_nothing(made: Settings, said: list[str]) -> None:
@@ -82,8 +91,8 @@ def test_raw_topics_may_have_any_number_of_partitions(made: Settings) -> None:
     verify_topics(made)
 
 
-def test_the_state_topic_is_named_as_faust_names_it(kafka: Settings) -> None:
-    assert state_topic(kafka) == "quarterhour-processors-state-changelog"
+def test_the_state_topic_is_named_as_faust_names_it() -> None:
+    assert state_topic(Settings()) == "quarterhour-processors-state-changelog"
 
 
 @pytest.mark.parametrize("log_time_ms", [915_148_800_000, 4_102_444_800_000], ids=["1999", "2100"])
@@ -104,17 +113,18 @@ def test_a_record_of_5_mb_lands_in_a_raw_topic(made: Settings) -> None:
 
 
 def test_lag_counts_what_a_group_has_not_committed(made: Settings) -> None:
+    group = f"lag-{uuid4().hex[:8]}"
     producer = Producer(client_config(made.kafka))
     for _ in range(5):
         producer.produce(topics.ALERTS, b"{}", partition=1)
     producer.flush(15)
-    consumer = Consumer({**client_config(made.kafka), "group.id": "lag"})
+    consumer = Consumer({**client_config(made.kafka), "group.id": group})
     consumer.commit(offsets=[TopicPartition(topics.ALERTS, 1, 3)], asynchronous=False)
     consumer.close()
-    lags = group_lags(made.kafka, {"lag": [topics.ALERTS], "newcomer": [topics.ALERTS]})
-    assert lags["lag"][(topics.ALERTS, 1)] == 2
+    lags = group_lags(made.kafka, {group: [topics.ALERTS], "newcomer": [topics.ALERTS]})
+    assert lags[group][(topics.ALERTS, 1)] == 2
     assert lags["newcomer"][(topics.ALERTS, 1)] == 5
-    assert lags["lag"][(topics.ALERTS, 0)] == 0
+    assert lags[group][(topics.ALERTS, 0)] == 0
 
 
 def test_without_a_broker_the_error_says_where_it_looked_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from services.events import topics
 from services.processors.state import partition_of
 from services.runtime.committed import Committed
-from services.runtime.kafka import create_topics, state_topic, topic_specs
+from services.runtime.kafka import client_config, create_topics, state_topic
 from services.runtime.settings import PREFIX, KafkaSettings, ProcessorSettings, Settings, environment_of
+from tests.parts.own import delete_topics, make_topics
 
 PARTITIONS = 4
 GROUP_SESSION_S = 6.0
@@ -48,7 +49,7 @@ class Process:
 class Stage:
     """One consumer group on topics of its own making."""
 
-    servers: str
+    kafka: KafkaSettings
     app_id: str
     directory: Path
     settings: Settings = field(init=False)
@@ -57,30 +58,21 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.settings = Settings(
-            kafka=KafkaSettings(bootstrap_servers=self.servers, batches_partitions=PARTITIONS),
+            kafka=self.kafka.model_copy(update={"batches_partitions": PARTITIONS}),
             processors=ProcessorSettings(app_id=self.app_id, epoch_s=0.3, epoch_messages_max=32, session_timeout_s=GROUP_SESSION_S),
         )
-        self.admin = AdminClient({"bootstrap.servers": self.servers})
-        self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True, "linger.ms": 5})
+        self.admin = AdminClient(client_config(self.kafka))
+        self._producer = Producer(client_config(self.kafka) | {"enable.idempotence": True, "linger.ms": 5})
         self._committed = Committed(self.settings.kafka)
         self.sent: Counter[int] = Counter()
 
     def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
         """All topics of the product, empty."""
-        self.delete([spec.name for spec in topic_specs(self.settings)])
-        create_topics(self.settings, lambda text: None)
+        make_topics(self.settings)
         limit = ConfigEntry("max.message.bytes", str(facts_bytes_max), incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topics.SESSIONS, incremental_configs=[limit])
         for future in self.admin.incremental_alter_configs([resource]).values():
             future.result(10)
-
-    def delete(self, names: list[str]) -> None:
-        """Delete topics that exist, and wait until they are gone."""
-        present = sorted(set(names) & set(self.admin.list_topics(timeout=10).topics))
-        for future in self.admin.delete_topics(present).values() if present else ():
-            future.result(10)
-        while set(self.admin.list_topics(timeout=10).topics) & set(names):
-            time.sleep(0.05)
 
     @property
     def state_topic(self) -> str:
@@ -106,7 +98,7 @@ class Stage:
     def leave_a_hole(self, partition: int) -> None:
         """A transaction's marker takes an offset that no reader sees, here the one after a message."""
         end = self.ends()[partition]
-        producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.app_id})
+        producer = Producer(client_config(self.kafka) | {"transactional.id": self.app_id})
         producer.init_transactions(20)
         producer.begin_transaction()
         producer.produce(topics.BATCHES, msgspec.msgpack.encode([partition]), partition=partition)
@@ -121,7 +113,7 @@ class Stage:
         self.flush()
 
     def empty_state(self) -> None:
-        self.delete([self.state_topic])
+        delete_topics(self.kafka, self.state_topic)
         create_topics(self.settings, lambda text: None)
 
     def start(self, instance: str = "", padding_bytes: int = 0, apply_s: float = 0.0, kill_after_s_max: float = 0.0, session_s: float | None = None) -> Process:
@@ -153,7 +145,7 @@ class Stage:
         return [found.get(place, 0) for place in places]
 
     def ends(self) -> list[int]:
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "ends"})
+        consumer = Consumer(client_config(self.kafka) | {"group.id": "ends"})
         try:
             return [consumer.get_watermark_offsets(TopicPartition(topics.BATCHES, p), timeout=10)[1] for p in range(PARTITIONS)]
         finally:
@@ -202,7 +194,7 @@ class Stage:
 
     def records(self, topic: str) -> Iterable[tuple[bytes, bytes]]:
         """(key, value) of everything in a topic now."""
-        consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reader", "enable.auto.commit": False, "enable.partition.eof": True})
+        consumer = Consumer(client_config(self.kafka) | {"group.id": "reader", "enable.auto.commit": False, "enable.partition.eof": True})
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
         open_partitions = set(partitions)

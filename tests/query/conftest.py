@@ -16,24 +16,25 @@ from services.accounts.keys import DEFAULT_SCOPES, KeyScope
 from services.accounts.store import Accounts
 from services.query.app import create_app
 from services.runtime.migrations import migrate_all
-from services.runtime.settings import Settings
-from tests.accounts.database import postgres_server
-from tests.query.stage import DATABASE, ClickHouse, clickhouse_server, ms, processor_line
+from services.runtime.settings import ClickHouseSettings, PostgresSettings, Settings
+from tests.parts.own import own_clickhouse, own_postgres
+from tests.query.stage import ClickHouse, ms, processor_line
 
 NOW = "2026-03-15T12:00"
 _REVISIONS = count(1)
 
 
 @pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    with clickhouse_server(tmp_path_factory.mktemp("clickhouse")) as server:
-        yield server
+def clickhouse(clickhouse: ClickHouseSettings) -> Iterator[ClickHouse]:
+    """The shared server, with a database and ways to put facts into it."""
+    with own_clickhouse(clickhouse) as own:
+        yield ClickHouse(own)
 
 
 @pytest.fixture(scope="session")
-def settings(clickhouse: ClickHouse) -> Iterator[Settings]:
-    with postgres_server() as dsn:
-        settings = Settings.model_validate({"clickhouse": {"url": clickhouse.url, "database": DATABASE}, "postgres": {"dsn": dsn}})
+def settings(clickhouse: ClickHouse, postgres: PostgresSettings) -> Iterator[Settings]:
+    with own_postgres(postgres) as own:
+        settings = Settings(clickhouse=clickhouse.settings, postgres=own)
         migrate_all(settings)
         yield settings
 

@@ -8,21 +8,14 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from services.events.ids import fact_id
 from services.events.times import format_ms, parse_ms
-from services.local.clickhouse.part import start_clickhouse
-from services.local.part import Running
-from tests.accounts.database import free_port
+from services.runtime.settings import ClickHouseSettings
 
 Fact = dict[str, Any]
-
-DATABASE = "usage"
 
 
 def ms(text: str) -> int:
@@ -35,14 +28,15 @@ def ms(text: str) -> int:
 class ClickHouse:
     """One server."""
 
-    def __init__(self, url: str, running: Running) -> None:
-        self.url = url
-        self.running = running
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
 
     def run(self, text: str, body: bytes = b"", **parameters: str) -> bytes:
-        query = urlencode({"query": text, "database": DATABASE} | parameters)
+        query = urlencode({"query": text, "database": self.settings.database} | parameters)
+        user = {"X-ClickHouse-User": self.settings.user, "X-ClickHouse-Key": self.settings.password.get_secret_value()}
+        request = urllib.request.Request(f"{self.settings.url}/?{query}", body, user)
         try:
-            with urllib.request.urlopen(f"{self.url}/?{query}", data=body, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 answer: bytes = response.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error
@@ -51,17 +45,6 @@ class ClickHouse:
     def put(self, table: str, *facts: Fact) -> None:
         lines = "\n".join(json.dumps(fact) for fact in facts)
         self.run(f"INSERT INTO {table} FORMAT JSONEachRow", lines.encode(), date_time_input_format="best_effort")
-
-
-@contextmanager
-def clickhouse_server(data_dir: Path) -> Iterator[ClickHouse]:
-    """Without tables yet: `migrate_all` makes them."""
-    port = free_port()
-    running = start_clickhouse(data_dir, port)
-    try:
-        yield ClickHouse(f"http://127.0.0.1:{port}", running)
-    finally:
-        running.stop()
 
 
 def session(workspace: str, start: str, **fields: object) -> Fact:

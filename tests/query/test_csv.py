@@ -18,13 +18,14 @@ import pytest
 import uvicorn
 
 from services.accounts.store import Accounts
+from services.local.clickhouse.part import start_clickhouse
 from services.query.app import create_app
 from services.query.periods import local_text
 from services.runtime.migrations import migrate_all
-from services.runtime.settings import Settings
-from tests.accounts.database import free_port
+from services.runtime.settings import ClickHouseSettings, Settings
+from tests.parts.ports import free_port
 from tests.query.conftest import Api
-from tests.query.stage import ClickHouse, clickhouse_server, conversation, ms, session
+from tests.query.stage import ClickHouse, conversation, ms, session
 
 COLUMNS = [
     "Bot ID", "Channel", "Kore User ID", "Channel User ID", "Billing Session Type", "Conversation Session Id", "Conversation Session Start Date Time",
@@ -161,8 +162,9 @@ def served(settings: Settings) -> Iterator[int]:
 
 def test_a_file_is_not_whole_when_clickhouse_dies_under_it(tmp_path: Path, settings: Settings, accounts: Accounts, workspace: str) -> None:
     key, _ = accounts.create_key(workspace, datetime(2026, 1, 1, tzinfo=UTC), scopes=["export"])
-    with clickhouse_server(tmp_path / "clickhouse") as clickhouse:
-        own = settings.model_copy(update={"clickhouse": settings.clickhouse.model_copy(update={"url": clickhouse.url})})
+    clickhouse = ClickHouse(ClickHouseSettings(url=f"http://127.0.0.1:{(at := free_port())}"))
+    with start_clickhouse(tmp_path / "clickhouse", at) as server:
+        own = settings.model_copy(update={"clickhouse": clickhouse.settings})
         migrate_all(own)
         clickhouse.put("billing_sessions", session(workspace, "2026-03-02T10:00"))
         columns = ", ".join(session(workspace, "2026-03-02T10:00"))
@@ -176,6 +178,6 @@ def test_a_file_is_not_whole_when_clickhouse_dies_under_it(tmp_path: Path, setti
             response = connection.getresponse()
             assert (response.status, response.headers["Transfer-Encoding"]) == (200, "chunked")
             assert response.read(1000).startswith(b'"Bot ID"')
-            clickhouse.running.kill()
+            server.kill()
             with pytest.raises(http.client.IncompleteRead):
                 response.read()

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from services.runtime.settings import Settings, environment_of
-from tests.accounts.database import free_port
+from tests.parts.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from services.query.main import run; sys.exit(run())"

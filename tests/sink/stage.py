@@ -8,24 +8,26 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # the package exports it without saying so
 
 from services.events import topics
 from services.events.facts import FACT_ID_FIELDS
 from services.events.partitioning import fact_partition
 from services.runtime.clickhouse import connect
 from services.runtime.committed import Committed
-from services.runtime.kafka import create_topics, topic_specs
+from services.runtime.kafka import client_config
 from services.runtime.migrations import ClickHouseStore, pending
 from services.runtime.settings import ClickHouseSettings, KafkaSettings, MetricsSettings, Settings, SinkSettings, environment_of
+from tests.parts.own import make_topics
+from tests.parts.ports import free_port
 
 Fact = dict[str, Any]
 
@@ -38,31 +40,37 @@ def commit(self):
 Sink._commit = commit
 {RUN}
 """
-METRICS_PORT = 21_155
 LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 @dataclass
 class Stage:
-    servers: str
-    clickhouse_url: str
+    kafka: KafkaSettings
+    clickhouse: ClickHouseSettings
     directory: Path
+    metrics_port: int = field(default_factory=free_port)
     settings: Settings = field(init=False)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _client: Client | None = None
+    _has_topics: bool = False
 
     def __post_init__(self) -> None:
         name = f"u{uuid4().hex[:8]}"
         self.settings = Settings(
-            kafka=KafkaSettings(bootstrap_servers=self.servers),
-            clickhouse=ClickHouseSettings(url=self.clickhouse_url, database=name),
+            kafka=self.kafka,
+            clickhouse=self.clickhouse.model_copy(update={"database": name}),
             sink=SinkSettings(group_id=name, flush_ms=50, session_timeout_ms=6_000, retry_s_max=1.0),
-            metrics=MetricsSettings(port=METRICS_PORT),
+            metrics=MetricsSettings(port=self.metrics_port),
         )
-        self.admin = AdminClient({"bootstrap.servers": self.servers})
-        self._producer = Producer({"bootstrap.servers": self.servers, "enable.idempotence": True})
+        self.admin = AdminClient(client_config(self.kafka))
+        self._producer = Producer(client_config(self.kafka) | {"enable.idempotence": True})
         self._committed = Committed(self.settings.kafka)
-        self._make_topics()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def migrate(self) -> None:
         server = connect(self.settings.clickhouse, database="")
@@ -85,11 +93,13 @@ class Stage:
         self._producer.flush(20)
 
     def send_bytes(self, topic: str, value: bytes | None, key: str = "k", workspace: str = "w") -> None:
+        self._make_topics()
         self._producer.produce(topic, value, key, partition=fact_partition(workspace, self.settings.kafka.facts_partitions))
         self._producer.poll(0)
 
     def start(self, script: str = RUN) -> subprocess.Popen[bytes]:
         """A sink; only the first of a test has a side server."""
+        self._make_topics()
         environment = environment_of(self.settings) | ({"QUARTERHOUR_METRICS__PORT": "0"} if self.processes else {})
         with self.log.open("ab") as log:
             process = subprocess.Popen((sys.executable, "-c", script), env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -120,9 +130,15 @@ class Stage:
     def _places(self) -> list[tuple[str, int]]:
         return [(topic, partition) for topic in topics.FACT_TOPICS for partition in range(self.settings.kafka.facts_partitions)]
 
+    def _make_topics(self) -> None:
+        """Only for tests that use Kafka."""
+        if not self._has_topics:
+            make_topics(self.settings)
+            self._has_topics = True
+
     def ready(self) -> dict[str, bool]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORT}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=5) as answer:
                 return dict(json.loads(answer.read())["checks"])
         except urllib.error.HTTPError as error:
             return dict(json.loads(error.read())["checks"])
@@ -137,14 +153,6 @@ class Stage:
             process.kill()
             process.wait()
         self._committed.close()
-
-    def _make_topics(self) -> None:
-        self._delete(spec.name for spec in topic_specs(self.settings))
-        create_topics(self.settings, lambda _line: None)
-
-    def _delete(self, names: Iterable[str]) -> None:
-        present = sorted(set(names) & set(self.admin.list_topics(timeout=10).topics))
-        for future in self.admin.delete_topics(present).values() if present else ():
-            future.result(10)
-        while set(self.admin.list_topics(timeout=10).topics) & set(present):
-            time.sleep(0.05)
+        server = connect(self.clickhouse, database="")
+        server.command(f"DROP DATABASE IF EXISTS {self.settings.clickhouse.database} SYNC")
+        server.close()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from services.events import topics
+from services.runtime.settings import ClickHouseSettings, KafkaSettings
 from services.sink.rows import TABLES
 from tests.local.clickhouse.server import Server
+from tests.parts.ports import free_port
 from tests.query.stage import session
 from tests.sink.made_up import one_of_each
 from tests.sink.stage import DIES_BEFORE_COMMIT, Stage
@@ -58,7 +64,21 @@ def test_revisions_and_voids_end_as_the_topic_says(stage: Stage) -> None:
     assert stage.rows("SELECT billing_session_id, message_id FROM v_billing_sessions") == [(kept["billing_session_id"], "m-2")]
 
 
-def test_clickhouse_may_go_away_and_come_back_and_the_sink_keeps_its_place(stage: Stage, clickhouse: Server) -> None:
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Server]:
+    """A ClickHouse that no other test uses."""
+    server = Server(tmp_path / "clickhouse", port=free_port()).start()
+    yield server
+    server.stop()
+
+
+def test_clickhouse_may_go_away_and_come_back_and_the_sink_keeps_its_place(kafka: KafkaSettings, mortal: Server, tmp_path: Path) -> None:
+    with Stage(kafka, ClickHouseSettings(url=f"http://127.0.0.1:{mortal.port}"), tmp_path) as stage:
+        stage.migrate()
+        outlives(stage, mortal)
+
+
+def outlives(stage: Stage, clickhouse: Server) -> None:
     process = stage.start()
     stage.send(topics.SESSIONS, *sessions(0, 10))
     stage.until_committed()

@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from services.cli import dump, emit, meter, simulate
 from services.runtime.settings import environment_of
-from tests.cli.conftest import Log, Run, broker, log
+from tests.cli.conftest import Log, Run, log
 
-__all__ = ["broker", "log"]
+__all__ = ["log"]
 
 
 @pytest.fixture

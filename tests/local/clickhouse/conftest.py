@@ -1,3 +1,5 @@
+"""A server of the local engine, once for this folder: what it speaks is tested here."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
