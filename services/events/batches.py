@@ -45,6 +45,8 @@ class Range(msgspec.Struct, array_like=True, gc=False):
     """E8: the greatest `log.closed` in the range."""
     idle: bool
     """T2: the raw partition has been read to its end for `idle_after`."""
+    log_id: str = ""
+    """The raw topic's id. Offsets of a topic that was deleted and made anew are not those of the old one."""
 
 
 class Rows(msgspec.Struct, array_like=True, gc=False):

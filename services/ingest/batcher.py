@@ -20,6 +20,7 @@ from services.events.outgoing import OutFact
 from services.events.pages import page_of, partition_of
 from services.events.payload import rejected_fact
 from services.events.topics import RAW_TOPICS, REJECTED
+from services.ingest.limits import NO_LIMITS, RefusalLimits, Refused, stopped
 
 RawPartition = tuple[int, int]
 """(index in RAW_TOPICS, partition)."""
@@ -53,6 +54,7 @@ class Totals:
     accepted: int = 0
     control: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused, compare=False)
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class _Reading:
     start: int
     stop: int
     begins: bool
+    log_id: str
     newest_ms: int | None = None
     log_ms: int | None = None
     closed_ms: int | None = None
@@ -102,16 +105,18 @@ class _Rows:
 class Batcher:
     """Groups the records of a poll by batches partition."""
 
-    def __init__(self, layout: Layout, lateness_ms: int, generation: int, names: Sequence[str] = RAW_TOPICS) -> None:
-        self._layout, self._lateness_ms, self._generation, self._names = layout, lateness_ms, generation, names
+    def __init__(
+        self, layout: Layout, lateness_ms: int, generation: int, names: Sequence[str] = RAW_TOPICS, limits: RefusalLimits = NO_LIMITS
+    ) -> None:
+        self._layout, self._lateness_ms, self._generation, self._names, self._limits = layout, lateness_ms, generation, names, limits
         self._readings: dict[RawPartition, _Reading] = {}
         self._rows = [_Rows() for _ in range(layout.partitions)]
         self._rejected: list[OutFact] = []
         self.totals: dict[RawPartition, Totals] = {}
 
-    def begin(self, raw: RawPartition, offset: int, *, begins: bool, totals: Totals) -> None:
+    def begin(self, raw: RawPartition, offset: int, *, begins: bool, totals: Totals, log_id: str = "") -> None:
         """Take over a raw partition at an offset; `begins`: the log itself begins there, or nobody ever committed."""
-        self._readings[raw] = _Reading(offset, offset, begins)
+        self._readings[raw] = _Reading(offset, offset, begins, log_id)
         self.totals[raw] = totals
 
     def drop(self, raw: RawPartition) -> None:
@@ -127,7 +132,10 @@ class Batcher:
         self.add_run((record.topic, record.partition), [(record.offset, record.log_ms, record.value)])
 
     def add_run(self, raw: RawPartition, records: Iterable[tuple[int, int, bytes | None]]) -> None:
-        """(offset, log time, value) of records of one raw partition: an accepted event becomes a row of its page's partition, a refused one a rejected fact."""
+        """(offset, log time, value) of records of one raw partition: an accepted event becomes a row of its page's partition, a refused one a rejected fact.
+
+        Raises `TooManyRefused`; nothing of what was added since the last `take` is whole then.
+        """
         reading, totals = self._readings[raw], self.totals[raw]
         newest_ms = -1 << 62 if reading.newest_ms is None else reading.newest_ms
         lateness_ms, partitions, pages = self._lateness_ms, self._rows, self._layout.pages
@@ -140,7 +148,7 @@ class Batcher:
                 page = page_of(key, pages)
                 partitions[partition_of(page, len(partitions))].rows.append((offset, page, event.kind, time_ms, key, event.who, event.message_id))
             elif isinstance(event, Refusal):
-                self._refuse(RawRecord(*raw, offset, log_ms, value), event, totals)
+                self._refuse(RawRecord(*raw, offset, log_ms, value), event, totals, accepted)
                 continue
             elif event.kind is Kind.LOG_CLOSED:
                 totals.control += 1
@@ -164,14 +172,14 @@ class Batcher:
         held = sorted(self._readings.items())
         index = {raw: number for number, (raw, _) in enumerate(held)}
         ranges = [
-            Range(raw[0], raw[1], r.start, r.stop, r.begins, r.newest_ms, r.log_ms, r.closed_ms, raw in idle) for raw, r in held
+            Range(raw[0], raw[1], r.start, r.stop, r.begins, r.newest_ms, r.log_ms, r.closed_ms, raw in idle, r.log_id) for raw, r in held
         ]  # fmt: skip
         batches = [Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, mine.columns(index)) for mine in self._rows]
         rejected = self._rejected
         self._rows = [_Rows() for _ in range(self._layout.partitions)]
         self._rejected = []
         for raw, reading in held:
-            self._readings[raw] = _Reading(reading.stop, reading.stop, begins=reading.begins and reading.stop == reading.start)
+            self._readings[raw] = _Reading(reading.stop, reading.stop, reading.begins and reading.stop == reading.start, reading.log_id)
         return batches, rejected
 
     def _place(self, offset: int, event: Event) -> None:
@@ -180,7 +188,11 @@ class Batcher:
         mine.rows.append((offset, page, event.kind, event.time_ms, "", NOBODY, ""))
         mine.events.append(event)
 
-    def _refuse(self, record: RawRecord, refusal: Refusal, totals: Totals) -> None:
+    def _refuse(self, record: RawRecord, refusal: Refusal, totals: Totals, accepted: int) -> None:
+        """`accepted`: events since the totals were brought up to date."""
+        limit = self._limits.count(totals.refused, totals.accepted + accepted, totals.read + accepted)
+        if limit is not None:
+            raise stopped(f"{self._names[record.topic]}/{record.partition}/{record.offset}", limit, refusal.reason, refusal.detail)
         totals.read += 1
         totals.rejected[refusal.reason] = totals.rejected.get(refusal.reason, 0) + 1
         key, value = rejected_fact(

@@ -20,8 +20,9 @@ from services.events.partitioning import fact_partition
 from services.ingest import metrics
 from services.ingest.batcher import Batcher, Layout, RawPartition, Totals
 from services.ingest.ledger import dump_metadata, ingest_line, load_metadata
+from services.ingest.limits import RefusalLimits
 from services.ingest.pending import Pending
-from services.ingest.ports import LogLost, Mark, Ports, RawValue, Run, Start
+from services.ingest.ports import LogLost, Mark, Ports, RawValue, Run, Start, replaced
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S
 from services.runtime.settings import Settings
@@ -42,11 +43,14 @@ class Ingest:
         self._generation = settings.processors.generation
         layout = Layout(tuple(counts[topic] for topic in topics.RAW_TOPICS), settings.processors.pages, counts[topics.BATCHES])
         self._facts_partitions = {topic: counts[topic] for topic in topics.FACT_TOPICS}
-        self._batcher = Batcher(layout, settings.rules.lateness_ms, self._generation)
+        self._batcher = Batcher(layout, settings.rules.lateness_ms, self._generation, limits=RefusalLimits.of(settings.ingest))
         self._pending: deque[Pending] = deque()
         self._newest_log_ms: int | None = None
         self._heard_at: dict[RawPartition, float] = {}
         self._told: dict[RawPartition, int] = {}
+        self._log_ids: dict[RawPartition, str] = {}
+        self._torn = False
+        """Something is read and not sent: true for good after an error in between."""
         self._ticked_at = self._told_at = self._clock.monotonic_s()
         ports.source.join(self)
 
@@ -54,9 +58,11 @@ class Ingest:
         """Read for one poll, send what came of it, commit what is acknowledged."""
         limits = self._settings.ingest
         runs = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
+        self._torn = True
         self._add(runs)
         if runs or self._clock.monotonic_s() - self._ticked_at >= limits.tick_s:
             self._send()
+        self._torn = False
         self._ports.outgoing.serve(0)
         self._commit()
         while len(self._pending) >= limits.in_flight_max:
@@ -95,10 +101,15 @@ class Ingest:
 
     def revoked(self, raws: Sequence[RawPartition]) -> None:
         """Everything read is sent and acknowledged before another process reads on."""
+        if self._torn:
+            # An error ends the process, and closing gives the partitions away: what was read may not be sent, so nothing more is committed.
+            self.lost(raws)
+            return
         self.settle()
         if self._pending:
             raise AssertionError("settled, yet polls are pending")
-        done = {raw: Mark(offset, dump_metadata(self._batcher.totals[raw], self._newest_log_ms)) for raw, offset in self._batcher.positions().items()}
+        metadata = self._metadata()
+        done = {raw: Mark(offset, metadata[raw]) for raw, offset in self._batcher.positions().items()}
         if done:
             self._ports.committer.commit(done, wait=True)
         self._drop(raws)
@@ -116,8 +127,11 @@ class Ingest:
                 f"{topics.RAW_TOPICS[raw[0]]}/{raw[1]}: offsets {offset} to {start.low} were deleted before they were read. "
                 f"Restore them, or reset the offsets of group {self._settings.ingest.group_id} to accept the loss."
             )
-        totals, log_ms = (Totals(first=offset), None) if begins else load_metadata(start.metadata)
-        self._batcher.begin(raw, offset, begins=begins or offset == totals.first, totals=totals)
+        totals, log_ms, log_id = (Totals(first=offset), None, "") if begins else load_metadata(start.metadata)
+        if log_id and start.log_id and log_id != start.log_id:
+            raise LogLost(replaced(topics.RAW_TOPICS[raw[0]], self._settings.ingest.group_id))
+        self._log_ids[raw] = start.log_id
+        self._batcher.begin(raw, offset, begins=begins or offset == totals.first, totals=totals, log_id=start.log_id)
         if log_ms is not None:
             self._newest_log_ms = max(log_ms, self._newest_log_ms or 0)
 
@@ -159,8 +173,7 @@ class Ingest:
         behind = self._newest_log_ms is not None and now_ms - self._newest_log_ms > HISTORY_MS
         tick_ms = self._newest_log_ms if behind and self._newest_log_ms is not None else now_ms
         batches, rejected = self._batcher.take(tick_ms, now_ms, self._idle(positions))
-        metadata = {raw: dump_metadata(totals, self._newest_log_ms) for raw, totals in self._batcher.totals.items()}
-        pending = Pending(positions, metadata, self._ports.end)
+        pending = Pending(positions, self._metadata(), self._ports.end)
         self._pending.append(pending)
         for partition, batch in enumerate(batches):
             metrics.EVENTS.inc(len(batch.rows.kinds))
@@ -168,8 +181,13 @@ class Ingest:
         metrics.REJECTED.inc(len(rejected))
         self._publish(pending, rejected)
         self._ticked_at = self._clock.monotonic_s()
-        if self._ticked_at - self._told_at >= LEDGER_EVERY_S:
+        # E8: who closes the log wants to see it balanced.
+        closed = any(range_.closed_ms is not None for range_ in batches[0].ranges)
+        if closed or self._ticked_at - self._told_at >= LEDGER_EVERY_S:
             self._tell_ledger()
+
+    def _metadata(self) -> dict[RawPartition, str]:
+        return {raw: dump_metadata(totals, self._newest_log_ms, self._log_ids[raw]) for raw, totals in self._batcher.totals.items()}
 
     def _idle(self, positions: Mapping[RawPartition, int]) -> frozenset[RawPartition]:
         """T2: the raw partitions that have been read to their end for `idle_after`."""
@@ -213,10 +231,12 @@ class Ingest:
             self._ports.committer.commit(marks, wait=False)
 
     def _drop(self, raws: Iterable[RawPartition]) -> None:
-        for raw in raws:
+        """Those that were taken over: an error may have come before."""
+        for raw in self._log_ids.keys() & set(raws):
             self._batcher.drop(raw)
             self._heard_at.pop(raw, None)
             self._told.pop(raw, None)
+            self._log_ids.pop(raw, None)
 
 
 def _fitting(records: Sequence[RawValue], size_bytes: int, size_bytes_max: int) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -14,9 +15,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from services.events import topics
 from services.ingest.batcher import RawPartition
-from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start
+from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start, replaced
 from services.runtime.kafka import TIMEOUT_S, client_config
 from services.runtime.settings import Settings
+from services.runtime.topic_ids import Watch
 
 T = TypeVar("T")
 
@@ -32,10 +34,11 @@ class KafkaSource:
     def __init__(self, settings: Settings) -> None:
         self._group_id = settings.ingest.group_id
         self._consumer = Consumer(_consumer_config(settings))
+        self._watch = Watch(settings.kafka, topics.RAW_TOPICS)
 
     def join(self, owner: Owner) -> None:
         def assigned(consumer: Consumer, places: list[TopicPartition]) -> None:
-            first = owner.assigned(_starts(consumer, places))
+            first = owner.assigned(_starts(consumer, places, self._watch.first))
             consumer.assign([_place(raw, offset) for raw, offset in first.items()])
 
         def revoked(_consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -47,6 +50,8 @@ class KafkaSource:
         self._consumer.subscribe(list(topics.RAW_TOPICS), on_assign=assigned, on_revoke=revoked, on_lost=lost)
 
     def read(self, records_max: int, wait_s: float) -> Sequence[Run]:
+        if (topic := self._watch.replaced(monotonic())) is not None:
+            raise LogLost(replaced(topic, self._group_id))
         runs: list[Run] = []
         place: tuple[str | None, int | None] | None = None
         for message in self._consumer.consume(records_max, wait_s):
@@ -115,11 +120,11 @@ def _report(delivered: Delivered, error: KafkaError | None, message: Message) ->
     delivered(None if error is None else f"{message.topic()}/{message.partition()} did not take a message: {error.str()}.")
 
 
-def _starts(consumer: Consumer, places: list[TopicPartition]) -> dict[RawPartition, Start]:
+def _starts(consumer: Consumer, places: list[TopicPartition], ids: Mapping[str, str]) -> dict[RawPartition, Start]:
     starts = {}
     for place in consumer.committed(places, timeout=TIMEOUT_S):
         low, _ = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-        starts[_raw(place)] = Start(place.offset if place.offset >= 0 else None, place.metadata or "", low)
+        starts[_raw(place)] = Start(place.offset if place.offset >= 0 else None, place.metadata or "", low, ids.get(place.topic, ""))
     return starts
 
 

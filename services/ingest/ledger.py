@@ -12,6 +12,7 @@ import msgspec
 from services.events import topics
 from services.events.outgoing import OutFact
 from services.ingest.batcher import RawPartition, Totals
+from services.ingest.limits import Refused
 
 
 class Metadata(msgspec.Struct, array_like=True, gc=False):
@@ -23,23 +24,28 @@ class Metadata(msgspec.Struct, array_like=True, gc=False):
     control: int
     rejected: dict[str, int]
     log_ms: int | None
+    refused: Refused = msgspec.field(default_factory=Refused)
+    log_id: str = ""
+    """The raw topic's id when the offset was read: a topic that was deleted and made anew has another."""
 
 
 METADATA_BYTES_MAX: Final = 4096
 """What brokers take by default (offset.metadata.max.bytes)."""
 
 
-def dump_metadata(totals: Totals, log_ms: int | None) -> str:
+def dump_metadata(totals: Totals, log_ms: int | None, log_id: str) -> str:
     """The text that is committed beside an offset."""
-    text = msgspec.json.encode(Metadata(totals.first, totals.read, totals.accepted, totals.control, totals.rejected, log_ms)).decode()
+    metadata = Metadata(totals.first, totals.read, totals.accepted, totals.control, totals.rejected, log_ms, totals.refused, log_id)
+    text = msgspec.json.encode(metadata).decode()
     assert len(text) < METADATA_BYTES_MAX, "a closed list of reasons fits"
     return text
 
 
-def load_metadata(text: str) -> tuple[Totals, int | None]:
-    """Totals and newest log time. Raises ValueError for a text that is not ours."""
+def load_metadata(text: str) -> tuple[Totals, int | None, str]:
+    """Totals, newest log time, and the topic's id. Raises ValueError for a text that is not ours."""
     found = msgspec.json.decode(text, type=Metadata)
-    return Totals(found.first, found.read, found.accepted, found.control, found.rejected), found.log_ms
+    totals = Totals(found.first, found.read, found.accepted, found.control, found.rejected, found.refused)
+    return totals, found.log_ms, found.log_id
 
 
 def ingest_line(raw: RawPartition, totals: Totals, to_offset: int, generation: int) -> OutFact:

@@ -17,13 +17,25 @@ from services.runtime.errors import ServiceError
 class LogLost(ServiceError):
     """Records that were never read are gone from a raw topic: a human must decide (backfill, or accept the loss)."""
 
+    exit_code = 66
+
+
+def replaced(topic: str, group_id: str) -> str:
+    """Why a line stops whose topic is another than before, and what to do."""
+    return (
+        f"{topic} was deleted, and made anew since: what was not read of it is gone, and its offsets mean other records now. "
+        f"Restore the old topic; or meter what there is anew, with a higher generation, a new state, and new offsets of group {group_id}."
+    )
+
 
 class Start(NamedTuple):
-    """A raw partition that was just assigned: what the group committed there, and where the log begins now."""
+    """A raw partition that was just assigned: what the group committed there, where the log begins now, and which log it is."""
 
     committed: int | None
     metadata: str
     low: int
+    log_id: str = ""
+    """The topic's id: its name alone may be that of another topic by now. Empty: unknown."""
 
 
 class Mark(NamedTuple):

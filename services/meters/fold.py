@@ -34,10 +34,12 @@ _Whole = tuple[int, Event]
 
 
 class PartitionFold:
-    """State of one batches partition. `pages` and `partitions` are those of the whole topic; `cap_ms` keeps the watermark back."""
+    """State of one batches partition. `pages`, `partitions` and `batches_id` are those of the whole topic; `cap_ms` keeps the watermark back."""
 
-    def __init__(self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS) -> None:
-        self._rules, self._partition, self._cap_ms = rules, partition, cap_ms
+    def __init__(
+        self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS, batches_id: str = ""
+    ) -> None:
+        self._rules, self._partition, self._cap_ms, self._batches_id = rules, partition, cap_ms, batches_id
         self._base = generation << GENERATION_BITS
         self._talks, self._teams = Talks(rules), Teams(rules)
         self._versions: dict[int, int] = {}
@@ -49,9 +51,11 @@ class PartitionFold:
         self._swept_ms = -FOREVER_MS
 
     def restore(self, position: bytes | None, pages: Mapping[int, bytes]) -> None:
-        """Begin from the newest records. Raises `StateCorrupt` for a bad checksum, and for a page older than the position lists."""
+        """Begin from the newest records. Raises `StateCorrupt` for a bad checksum, a page older than the position lists, and a position in another topic."""
         if position is not None:
             state = open_position(position)
+            if state.batches_id and self._batches_id and state.batches_id != self._batches_id:
+                raise StateCorrupt(f"{topics.BATCHES} was deleted and made anew: offsets of the new one are not those up to which this state goes.")
             self._next, self._clock, self._ledger_wall_ms, self._swept_ms = state.next_offset, state.clock, state.ledger_wall_ms, state.swept_ms
             self._versions = state.versions
         for page, listed in self._versions.items():
@@ -110,7 +114,7 @@ class PartitionFold:
     def position(self) -> bytes:
         """Where this partition stands, for everything applied so far."""
         assert self._next is not None
-        state = PositionState(STATE_VERSION, self._next, self._clock, self._ledger_wall_ms, self._swept_ms, self._versions)
+        state = PositionState(STATE_VERSION, self._next, self._clock, self._ledger_wall_ms, self._swept_ms, self._versions, self._batches_id)
         return seal(self._base + self._next - 1, state)
 
     def status(self) -> dict[str, object]:
@@ -179,7 +183,9 @@ class PartitionFold:
         self._teams.sweep(least, self._clock.watermark_ms)
 
     def _ledger(self, batch: Batch, version: int) -> list[OutFact]:
-        if batch.wall_ms < self._ledger_wall_ms + LEDGER_EVERY_MS:
+        # E8: who closes the log wants to see it balanced.
+        closed = any(range_.closed_ms is not None for range_ in batch.ranges)
+        if not closed and batch.wall_ms < self._ledger_wall_ms + LEDGER_EVERY_MS:
             return []
         self._ledger_wall_ms = batch.wall_ms
         return processor_lines(self._partition, self._clock, version, topics.RAW_TOPICS)

@@ -54,6 +54,8 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     swept_ms: int
     versions: dict[int, int]
     """Page → version of its newest record."""
+    batches_id: str = ""
+    """Id of the batches topic that `next_offset` counts in; empty: not told."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from services.events.batches import Range
+from services.events.topics import RAW_TOPICS
 from services.meters.rules import FOREVER_MS, Rules
 
 
@@ -25,6 +26,12 @@ class Source(msgspec.Struct, array_like=True, gc=False):
     applied: int = 0
     missing: int = 0
     """Ranges that were not applied because their predecessor is missing."""
+    log_id: str = ""
+    """Of the raw topic that `covered` counts in; empty: not told yet."""
+
+
+class LogReplaced(Exception):
+    """A raw topic was deleted and made anew: offsets of the new one say nothing about what is in the state. `str()` says what to do."""
 
 
 class Clock(msgspec.Struct, array_like=True, gc=False):
@@ -39,11 +46,18 @@ class Clock(msgspec.Struct, array_like=True, gc=False):
     wall_ms: int = 0
 
     def source(self, range_: Range) -> Source:
-        """The raw partition of a range."""
+        """The raw partition of a range. Raises `LogReplaced`."""
         name = f"{range_.topic}/{range_.partition}"
         found = self.sources.get(name)
         if found is None:
             found = self.sources[name] = Source()
+        if range_.log_id and range_.log_id != found.log_id:
+            if found.log_id:
+                raise LogReplaced(
+                    f"{RAW_TOPICS[range_.topic]}/{range_.partition} was deleted and made anew, and the state holds what the old one said up to offset "
+                    f"{found.covered}. Nothing of the new one is applied: restore the old topic, or rebuild from the log with a higher generation."
+                )
+            found.log_id = range_.log_id
         return found
 
     def heard(self, range_: Range, source: Source, rules: Rules) -> None:

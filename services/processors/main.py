@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from services.events.topics import BATCHES
 from services.processors import metrics
-from services.processors.exits import SERVICE, fatal
+from services.processors.exits import SERVICE, Exit, Fatal, fatal, guard
 from services.processors.facts import FactProducer
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits
@@ -16,6 +18,7 @@ from services.processors.pause import PauseGuard
 from services.processors.worker import Worker
 from services.runtime.kafka import verify_topics
 from services.runtime.lifecycle import Service, run_service
+from services.runtime.topic_ids import LOOK_EVERY_S, TopicIds, Watch
 
 if TYPE_CHECKING:
     from services.processors.engine import Engine
@@ -75,9 +78,10 @@ async def _serve(settings: Settings, service: Service, make_fold: MakeFold) -> N
             loop.call_soon_threadsafe(engine.stop)
 
         service.on_stop(stop)
-        telling = asyncio.create_task(_tell(service, engine, worker))
+        tasks = [guard(_tell(service, engine, worker)), guard(_watch(settings))]
         await engine.run()
-        telling.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 async def _tell(service: Service, engine: Engine, worker: Worker) -> None:
@@ -94,13 +98,24 @@ def _always(value: T) -> Callable[[], T]:
     return lambda: value
 
 
+async def _watch(settings: Settings) -> None:
+    """A worker that is at work would read on in the middle of a batches topic that was made anew, without a word."""
+    watch = await asyncio.to_thread(Watch, settings.kafka, (BATCHES,))
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        if await asyncio.to_thread(watch.replaced, monotonic()):
+            raise Fatal(Exit.STATE, f"{BATCHES} was deleted, and made anew since: messages that were not read are gone. Rebuild, with a higher generation.")
+
+
 def _meters(settings: Settings) -> MakeFold:
     from services.meters.fold import PartitionFold
     from services.meters.rules import Rules
 
+    processors, partitions = settings.processors, settings.kafka.batches_partitions
+    batches_id = TopicIds(settings.kafka).of((BATCHES,)).get(BATCHES, "")
     rules = Rules(lateness_ms=settings.rules.lateness_ms, out_of_orderness_ms=settings.rules.out_of_orderness_ms)
 
     def make(partition: int) -> Fold:
-        return PartitionFold(rules, partition, settings.processors.pages, settings.kafka.batches_partitions, settings.processors.generation)
+        return PartitionFold(rules, partition, processors.pages, partitions, processors.generation, batches_id=batches_id)
 
     return make

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from time import monotonic
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from services.events import topics
 from services.runtime.errors import Unavailable
-from services.runtime.kafka import client_config
+from services.runtime.kafka import TIMEOUT_S, client_config
 from services.runtime.settings import Settings
-from services.sink.source import FactRecord, NotCommitted, Owner
+from services.runtime.topic_ids import Watch
+from services.sink.source import FactRecord, FactsLost, NotCommitted, Owner
 from services.sink.waiting import Partition
 
 
@@ -19,10 +21,13 @@ class KafkaFacts:
     """`FactSource`: one consumer."""
 
     def __init__(self, settings: Settings) -> None:
+        self._group_id = settings.sink.group_id
         self._consumer = Consumer(_consumer_config(settings))
+        self._watch = Watch(settings.kafka, topics.FACT_TOPICS)
 
     def join(self, owner: Owner) -> None:
-        def assigned(_consumer: Consumer, places: list[TopicPartition]) -> None:
+        def assigned(consumer: Consumer, places: list[TopicPartition]) -> None:
+            consumer.incremental_assign(self._starts(consumer, places))
             owner.assigned([(place.topic, place.partition) for place in places])
 
         def taken_away(_consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -32,11 +37,15 @@ class KafkaFacts:
 
     def next(self, wait_s: float) -> FactRecord | None:
         # One at a time: `consume` may hand out records of a partition that it just gave away, `poll` does not.
+        if (replaced := self._watch.replaced(monotonic())) is not None:
+            raise self._lost(f"{replaced} was deleted, and made anew since")
         message = self._consumer.poll(wait_s)
         if message is None:
             return None
         error = message.error()
         if error is not None:
+            if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                raise self._lost(f"{message.topic()}/{message.partition()}: {error.str()}")
             raise Unavailable(f"Kafka does not hand out facts: {error.str()}. The next start reads on from the last commit.")
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         assert topic is not None
@@ -51,7 +60,7 @@ class KafkaFacts:
             self._consumer.resume(self._consumer.assignment())
 
     def commit(self, offsets: Mapping[Partition, int]) -> Collection[Partition]:
-        places = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        places = [TopicPartition(topic, partition, offset, self._watch.first.get(topic, "")) for (topic, partition), offset in offsets.items()]
         try:
             done = self._consumer.commit(offsets=places, asynchronous=False) or []
         except KafkaException as error:
@@ -61,6 +70,24 @@ class KafkaFacts:
     def close(self) -> None:
         self._consumer.close()
 
+    def _starts(self, consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+        """Behind what is committed, if that is in this very topic and still there; where nothing is committed, at the beginning."""
+        starts = []
+        for place in consumer.committed(places, timeout=TIMEOUT_S):
+            low, _ = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+            if place.offset >= 0 and place.metadata and place.metadata != self._watch.first.get(place.topic):
+                raise self._lost(f"{place.topic} was deleted and made anew")
+            if 0 <= place.offset < low:
+                raise self._lost(f"{place.topic}/{place.partition}: offsets {place.offset} to {low} were deleted before they were stored")
+            starts.append(TopicPartition(place.topic, place.partition, place.offset if place.offset >= 0 else low))
+        return starts
+
+    def _lost(self, what: str) -> FactsLost:
+        return FactsLost(
+            f"{what}: facts may be gone that are not in ClickHouse. `quarterhour verify` names them; publish them again by a rebuild with a higher generation. "
+            f"To accept the loss, reset the offsets of group {self._group_id}."
+        )
+
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     sink = settings.sink
@@ -69,7 +96,8 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
         "session.timeout.ms": sink.session_timeout_ms,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
+        # An offset that is gone must be heard of, not skipped.
+        "auto.offset.reset": "error",
         "partition.assignment.strategy": "cooperative-sticky",
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 65_536,

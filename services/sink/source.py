@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from services.runtime.errors import ServiceError
 from services.sink.waiting import Partition
 
 
@@ -15,6 +16,12 @@ class FactRecord(NamedTuple):
     partition: int
     offset: int
     value: bytes | None
+
+
+class FactsLost(ServiceError):
+    """Facts that were never stored are gone from an aggregate topic: a human must decide. `str()` says what to do."""
+
+    exit_code = 66
 
 
 class NotCommitted(Exception):
@@ -37,7 +44,7 @@ class FactSource(Protocol):
         """Enter the group; partitions come later."""
 
     def next(self, wait_s: float) -> FactRecord | None:
-        """The next record of a partition that is owned and not held; asking keeps the membership. Raises Unavailable."""
+        """The next record of a partition that is owned and not held; asking keeps the membership. Raises Unavailable, FactsLost."""
 
     def hold(self, *, held: bool) -> None:
         """Hand out nothing of the partitions that are owned now; or hand out again."""

@@ -21,9 +21,9 @@ def test_what_is_committed_is_what_is_read_again_and_it_fits(
 ) -> None:
     totals = Totals(first, read, accepted, control, rejected)
 
-    text = dump_metadata(totals, log_ms)
+    text = dump_metadata(totals, log_ms, "HohdiYFaTEqvb4l322M+3w")
 
-    assert load_metadata(text) == (totals, log_ms)
+    assert load_metadata(text) == (totals, log_ms, "HohdiYFaTEqvb4l322M+3w")
     assert len(text.encode()) < METADATA_BYTES_MAX
 
 
