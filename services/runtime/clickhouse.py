@@ -20,8 +20,8 @@ ANSWER_S: Final = 120
 _PROBE_EVERY_S: Final = 0.5
 
 
-def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Client:
-    """A client of the settings' database, or of another; `""`: the server's default. Raises `Unavailable`."""
+def connect(settings: ClickHouseSettings, *, database: str | None = None, answer_s: int = ANSWER_S) -> Client:
+    """A client of the settings' database, or of another; `""`: the server's default. `answer_s`: how long it waits for an answer. Raises `Unavailable`."""
     try:
         return clickhouse_connect.get_client(
             dsn=settings.url,
@@ -32,7 +32,7 @@ def connect(settings: ClickHouseSettings, *, database: str | None = None) -> Cli
             autogenerate_session_id=False,
             tz_mode="aware",
             connect_timeout=CONNECT_S,
-            send_receive_timeout=ANSWER_S,
+            send_receive_timeout=answer_s,
             client_name="quarterhour",
         )
     except ClickHouseError as error:

@@ -64,7 +64,7 @@ def pause(stage: Stage, name: str, seconds: float) -> Done:
     time.sleep(seconds)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
-    return Done(f"SIGSTOP {name}", 0, {name: stage.until_works(name, BACK_S)}, seconds)
+    return Done(f"SIGSTOP {name}", 0, _back(stage, name), seconds)
 
 
 def bad_network(stage: Stage, between: str, network: Network, seconds: float) -> Done:
@@ -74,7 +74,7 @@ def bad_network(stage: Stage, between: str, network: Network, seconds: float) ->
     time.sleep(seconds)
     proxy.become("good")
     readers = ["ingest", "sink", *stage.processors()] if between == "kafka" else ["sink"]
-    return Done(f"{between}: network {network.replace('_', '-')}", 0, {name: _until_moves(stage, name) for name in readers}, seconds)
+    return Done(f"{between}: network {network.replace('_', '-')}", 0, _back(stage, *readers), seconds)
 
 
 def kill_mid_insert(stage: Stage) -> Done:
@@ -87,7 +87,7 @@ def kill_mid_insert(stage: Stage) -> Done:
         time.sleep(0.02)
     done = kill(stage, "clickhouse")
     proxy.become("good")
-    return Done("kill -9 clickhouse in the middle of an insert", 1, done.back_s | {"sink": _until_moves(stage, "sink")})
+    return Done("kill -9 clickhouse in the middle of an insert", 1, done.back_s | _back(stage, "sink"))
 
 
 def scale(stage: Stage, *, killed: bool) -> Done:
@@ -105,7 +105,7 @@ def scale(stage: Stage, *, killed: bool) -> Done:
     for number in (first + 2, first + 1):
         stage.end_worker(number)
     lasted_s = time.monotonic() - began_at
-    back = {name: _until_moves(stage, name) for name in stage.processors()}
+    back = _back(stage, *stage.processors())
     return Done(f"{first} → {first + 1} → {first + 2} → {first} workers", kills, back, lasted_s)
 
 
@@ -114,7 +114,7 @@ def full_disk(stage: Stage, name: str, place: Path, seconds: float) -> Done:
     with _filled(place):
         time.sleep(seconds)
     parts = [name] if name != "data directory" else ["ingest", "sink", "query", "kafka", "clickhouse", *stage.processors()]
-    return Done(f"disk full: {name}", 0, {part: _until_moves(stage, part) for part in parts}, seconds)
+    return Done(f"disk full: {name}", 0, _back(stage, *parts), seconds)
 
 
 def file_limit(stage: Stage, name: str, seconds: float) -> Done:
@@ -125,7 +125,7 @@ def file_limit(stage: Stage, name: str, seconds: float) -> Done:
     time.sleep(seconds)
     with contextlib.suppress(psutil.NoSuchProcess):
         process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    return Done(f"file size limit: {name}", 0, {name: stage.until_works(name, BACK_S)}, seconds)
+    return Done(f"file size limit: {name}", 0, _back(stage, name), seconds)
 
 
 @contextmanager
@@ -160,9 +160,17 @@ def _filled(place: Path) -> Iterator[None]:
         ballast.unlink(missing_ok=True)
 
 
-def _until_moves(stage: Stage, name: str) -> float:
-    """Seconds until it has worked since now."""
-    return stage.until_moves(name, BACK_S) if is_service(name) else stage.until_works(name, BACK_S)
+def _back(stage: Stage, *names: str) -> dict[str, float]:
+    """Seconds until each has worked since now."""
+    began_at = time.monotonic()
+    back = {}
+    for name in names:
+        if is_service(name):
+            stage.until_moves(name, BACK_S)
+        else:
+            stage.until_works(name, BACK_S)
+        back[name] = time.monotonic() - began_at
+    return back
 
 
 def _proxy(stage: Stage, between: str) -> Proxy:

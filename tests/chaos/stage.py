@@ -34,7 +34,8 @@ from services.local.state import read_state
 from services.local.supervisor import Supervisor
 from tests.chaos.plan import ChaosPlan
 from tests.chaos.proxy import Proxy
-from tests.pipeline.stack import LocalStack, free_port_base
+from tests.parts.ports import free_port
+from tests.pipeline.stack import PORTS, LocalStack
 
 UP_S_MAX: Final = 150.0
 LOOK_EVERY_S: Final = 0.05
@@ -160,7 +161,7 @@ class Stage:
 @contextmanager
 def chaos_stack(home: Path, processors: int = 1) -> Iterator[Stage]:
     """A stack that is ready, with good networks. It is stopped at the end, whatever happened; its supervisor's words are in logs/supervisor.log."""
-    plan = ChaosPlan(home.resolve(), Ports(free_port_base()), processors)
+    plan = ChaosPlan(home.resolve(), Ports(free_port(PORTS)), processors)
     ports = plan.proxies
     with Proxy(ports.kafka, ports.kafka_inner) as kafka, Proxy(ports.clickhouse, plan.ports.clickhouse) as clickhouse:
         stage = Stage(plan, LocalStack(plan.data_dir), kafka, clickhouse, {})

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.proxy import LOOPBACK, Proxy
-from tests.pipeline.stack import free_port_base
+from tests.parts.ports import free_port
 
 
 class Echo:
@@ -43,7 +43,7 @@ def echo() -> Echo:
 
 @pytest.fixture
 def proxy(echo: Echo) -> Iterator[Proxy]:
-    with Proxy(free_port_base(), echo.port, slow_bytes_per_s=10_000) as proxy:
+    with Proxy(free_port(), echo.port, slow_bytes_per_s=10_000) as proxy:
         yield proxy
 
 

@@ -6,7 +6,6 @@ Rule: whatever a test did, the stack is stopped at the end.
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,10 +18,10 @@ from urllib.parse import urlencode
 
 from services.local.find import stack_settings
 from services.runtime.settings import Settings, child_environment
+from tests.parts.ports import free_port
 
-PORTS_FIRST: Final = 25_000
-PORTS_LAST: Final = 31_000
-PORTS_EACH: Final = 30
+PORTS: Final = 30
+"""How many in a row a stack takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class LocalStack:
 
 @contextmanager
 def local_stack(home: Path, *, processors: int = 1, port_base: int | None = None) -> Iterator[LocalStack]:
-    base = free_port_base() if port_base is None else port_base
+    base = free_port(PORTS) if port_base is None else port_base
     quarterhour("up", "--detach", "--data-dir", str(home), "--port-base", str(base), "--processors", str(processors))
     try:
         yield LocalStack(home)
@@ -66,21 +65,3 @@ def quarterhour(*arguments: str, timeout_s: float = 600.0) -> str:
     done = subprocess.run([sys.executable, "-m", "services.cli", *arguments], check=False, capture_output=True, text=True, timeout=timeout_s)
     assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
-
-
-def free_port_base() -> int:
-    """The first of a row of ports that nobody uses now."""
-    for base in range(PORTS_FIRST, PORTS_LAST, PORTS_EACH):
-        if all(_is_free(port) for port in range(base, base + PORTS_EACH)):
-            return base
-    raise AssertionError(f"no {PORTS_EACH} free ports in a row between {PORTS_FIRST} and {PORTS_LAST}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
