@@ -19,7 +19,7 @@ from tests.page.stage import Stage, page_stage
 NO_CHROMIUM = "no Chromium on this machine (Debian: apt-get install chromium): the page was not looked at in a browser"
 READY = """(() => {
     const done = (id) => document.querySelector(id)?.children.length > 0;
-    return !document.getElementById("trend-body").ariaBusy && done("#sessions-body") && done("#seats-body") && done("#freshness") && done("#legend")
+    return !document.getElementById("trend-body").ariaBusy && done("#sessions-body") && done("#seats-body") && done("#freshness")
         && document.querySelector(".column, .numbers tbody, #trend-state .state");
 })()"""
 
@@ -125,7 +125,9 @@ def _by_chromium(stage: Stage, browser: Browser) -> Evaluate:
         browser.new_page()
         browser.open(f"{stage.url}/usage")
         urls = json.dumps([f"/usage/{name}" for name in _listed(modules)])
-        script = f"Promise.all({urls}.map((url) => import(url))).then((all) => {{ const m = Object.assign({{}}, ...all); return JSON.stringify({expression}); }})"
+        script = (
+            f"Promise.all({urls}.map((url) => import(url))).then((all) => {{ const m = Object.assign({{}}, ...all); return JSON.stringify({expression}); }})"
+        )
         return json.loads(browser.run(script))
 
     return evaluate

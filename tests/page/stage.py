@@ -69,7 +69,7 @@ def page_stage(port: int | None = None) -> Iterator[Stage]:
 
 def fill(clickhouse: ClickHouse) -> None:
     """Facts as the aggregate topics carry them: the last revision of each, at the watermark."""
-    lines = traffic(TrafficSettings(ms(FIRST_DAY), ms(NOW), seed=7, workspaces=1, apps=4, agents=60, conversations_per_day=220))
+    lines = traffic(TrafficSettings(ms(FIRST_DAY), ms(NOW), seed=7, workspaces=1, apps=4, agents=45, conversations_per_day=110))
     rows: dict[str, list[bytes]] = {}
     for fact in final(metered(lines, name="traffic", cap_ms=ms(WATERMARK), lateness_ms=86_400_000)):
         rows.setdefault(_TABLES[fact.topic], []).append(fact.value)

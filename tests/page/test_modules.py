@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the page writes real dashes and minus signs
 """The pure modules of the page: state and URL, words, scale, what is shown, CSV."""
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def bucket(day: int, state: str = "closed", **values: int) -> dict[str, Any]:
 def trends(*buckets: dict[str, Any], groups: dict[str, int] | None = None, before: list[dict[str, Any]] | None = None) -> str:
     """An answer of the API, as a JavaScript literal."""
     period = {"from": buckets[0]["start"], "to": buckets[-1]["end"], "timezone": "Asia/Kolkata", "range": None, "interval": "day"}
-    grouped = [{"key": key, "totals": COUNTS | SEATS, "buckets": [COUNTS | SEATS | {"sessions": value} for _ in buckets]} for key, value in (groups or {}).items()]
+    grouped = [
+        {"key": key, "totals": COUNTS | SEATS, "buckets": [COUNTS | SEATS | {"sessions": value} for _ in buckets]} for key, value in (groups or {}).items()
+    ]
     part = {"range": period, "totals": COUNTS | SEATS | {"sessions": sum(each["sessions"] for each in buckets)}, "buckets": list(buckets), "groups": grouped}
     previous = {**part, "totals": COUNTS | SEATS, "buckets": before, "groups": []} if before else None
     return json.dumps({"workspace_id": "w", "as_of": buckets[0]["start"], "data_since": buckets[0]["start"], "previous": previous} | part)
@@ -80,6 +83,8 @@ def test_a_series_that_cannot_be_split_so_is_shown_whole(javascript: Evaluate) -
         ("2026-11-18T00:00:00.000+05:30", "2026-11-19T00:00:00.000+05:30", "day", "Wednesday, 18 November 2026"),
         ("2026-11-01T00:00:00.000-04:00", "2026-11-02T00:00:00.000-05:00", "day", "Sunday, 1 November 2026"),
         ("2026-11-18T23:00:00.000+05:45", "2026-11-19T00:00:00.000+05:45", "hour", "Wed, 18 Nov 2026, 23:00–24:00"),
+        ("2026-11-01T01:00:00.000-04:00", "2026-11-01T01:00:00.000-05:00", "hour", "Sun, 1 Nov 2026, 01:00–02:00"),
+        ("2026-03-08T01:00:00.000-05:00", "2026-03-08T03:00:00.000-04:00", "hour", "Sun, 8 Mar 2026, 01:00–02:00"),
         ("2026-11-18T10:15:00.000+00:00", "2026-11-18T10:30:00.000+00:00", "15m", "Wed, 18 Nov 2026, 10:15–10:30"),
         ("2026-11-16T00:00:00.000+00:00", "2026-11-23T00:00:00.000+00:00", "week", "Week 47, 16–22 Nov 2026"),
         ("2026-12-28T00:00:00.000+00:00", "2027-01-04T00:00:00.000+00:00", "week", "Week 53, 28 Dec 2026 – 3 Jan 2027"),
@@ -93,7 +98,9 @@ def test_a_period_is_called_by_the_days_it_holds_on_its_own_wall(javascript: Eva
     assert javascript("words.js", f"m.bucket({start!r}, {end!r}, {interval!r})") == words
 
 
-@pytest.mark.parametrize(("now", "before", "text"), [(5, 4, "+25%"), (3, 4, "−25%"), (4, 4, "no change"), (1, 0, "new"), (0, 0, "no change"), (1000001, 1000000, "+<0.1%")])
+@pytest.mark.parametrize(
+    ("now", "before", "text"), [(5, 4, "+25%"), (3, 4, "−25%"), (4, 4, "no change"), (1, 0, "new"), (0, 0, "no change"), (1000001, 1000000, "+<0.1%")]
+)
 def test_a_change_is_told_without_judging_it(javascript: Evaluate, now: int, before: int, text: str) -> None:
     assert javascript("words.js", f"m.change({now}, {before})") == text
 
@@ -110,7 +117,9 @@ def test_every_rule_that_a_fact_may_carry_is_explained(javascript: Evaluate) -> 
     assert sorted(javascript("words.js", "Object.keys(m.RULES)")) == sorted(rules)
 
 
-@pytest.mark.parametrize(("written", "zone"), [("asia/kolkata", "Asia/Kolkata"), ("kathmandu", "Asia/Kathmandu"), ("New York", "America/New_York"), ("Atlantis", None)])
+@pytest.mark.parametrize(
+    ("written", "zone"), [("asia/kolkata", "Asia/Kolkata"), ("kathmandu", "Asia/Kathmandu"), ("New York", "America/New_York"), ("Atlantis", None)]
+)
 def test_a_zone_is_found_as_people_write_it(javascript: Evaluate, written: str, zone: str | None) -> None:
     assert javascript("zones.js", f"m.readZone({written!r}) ?? null") == zone
 
@@ -126,7 +135,9 @@ def test_every_zone_that_is_offered_is_one_that_the_service_knows(javascript: Ev
 # Scale
 
 
-@pytest.mark.parametrize(("most", "lines"), [(0, [0, 1]), (1, [0, 1]), (3, [0, 1, 2, 3]), (7, [0, 2, 4, 6, 8]), (462, [0, 100, 200, 300, 400, 500]), (23, [0, 5, 10, 15, 20, 25])])
+@pytest.mark.parametrize(
+    ("most", "lines"), [(0, [0, 1]), (1, [0, 1]), (3, [0, 1, 2, 3]), (7, [0, 2, 4, 6, 8]), (462, [0, 100, 200, 300, 400, 500]), (23, [0, 5, 10, 15, 20, 25])]
+)
 def test_gridlines_are_round_whole_numbers(javascript: Evaluate, most: int, lines: list[int]) -> None:
     assert javascript("scale.js", f"m.gridlines({most})") == lines
 

@@ -75,7 +75,7 @@ def test_a_file_that_the_browser_has_is_not_sent_again(client: TestClient) -> No
     assert client.get("/usage/page.js", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2froutes.py", "%2e%2e/routes.py", "..", "index.html%00", "page.js/", ".."])
+@pytest.mark.parametrize("name", ["nothing.js", "..%2froutes.py", "%2e%2e/routes.py", "..", "index.html%00", "page.js/"])
 def test_only_the_files_of_the_page_are_served(client: TestClient, name: str) -> None:
     assert client.get(f"/usage/{name}", follow_redirects=False).status_code in (404, 307)
     assert "APIRouter" not in client.get(f"/usage/{name}").text

@@ -6,14 +6,14 @@ import { bucket, change, counted, inPeriod, number, time, utc, wall } from "./wo
 const DRAWN_MAX = 9;
 
 export function cardOf(row, shown) {
-  const delta = deltaOf(row, shown.interval);
-  return [
+  const head = [
     h("p", { class: "card-when" }, bucket(row.start, row.end, shown.interval)),
     h("p", { class: "card-zone" }, `${shown.zone} · ${utc(wall(row.start).offset)}${row.state === "open" ? " · not over yet" : ""}`),
-    row.total === null ? h("p", { class: "card-none" }, nothingOf(row)) : h("dl", { class: "card-parts" }, partsOf(row, shown)),
-    !delta ? null : h("p", { class: "card-change" }, delta),
-    row.total === null ? null : h("dl", { class: "card-all" }, factsOf(row, shown).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   ];
+  if (row.total === null) return [...head, h("p", { class: "card-none" }, nothingOf(row))];
+  const facts = factsOf(row, shown).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+  const delta = deltaOf(row, shown.interval);
+  return [...head, delta ? h("p", { class: "card-change" }, delta) : null, h("div", { class: "card-columns" }, h("dl", {}, partsOf(row, shown)), h("dl", {}, facts))];
 }
 
 export function say(row, shown) {

@@ -163,13 +163,13 @@ function keyed(chart, event) {
   if (here < 0) return;
   const last = chart.columns.length - 1;
   const to = event.key === "Home" ? 0 : event.key === "End" ? last : event.key in STEP ? here + STEP[event.key] : null;
-  if (to !== null) move(chart, here, Math.min(last, Math.max(0, to)));
+  if (to !== null) walk(chart, here, Math.min(last, Math.max(0, to)));
   else if (event.key === "Enter" || event.key === " ") pick(chart, here);
   else return;
   event.preventDefault();
 }
 
-function move(chart, here, to) {
+function walk(chart, here, to) {
   chart.columns[here].setAttribute("tabindex", "-1");
   chart.columns[to].setAttribute("tabindex", "0");
   chart.columns[to].focus();
@@ -191,13 +191,19 @@ function show(chart, index) {
   place(chart, index);
 }
 
-/** Beside the bar, on the side with more room, so that it never covers what it speaks of. */
-function place({ card, area, width }, index) {
+/** Above the bars, so that the pointer walks along them freely and still reaches the card; beside the bar where the window has no room above. */
+function place({ host, card, area, width }, index) {
   const middle = area.left + (index + 0.5) * area.band;
+  const { offsetWidth, offsetHeight } = card;
+  const above = -offsetHeight - 4;
+  if (host.getBoundingClientRect().top + above >= 0) return move(card, Math.min(Math.max(0, middle - offsetWidth / 2), width - offsetWidth), above);
   const gap = Math.max(12, area.band / 2 + 6);
-  const fitsRight = middle + gap + card.offsetWidth <= width;
-  const left = fitsRight ? middle + gap : Math.max(0, middle - gap - card.offsetWidth);
-  card.style.translate = `${Math.round(left)}px ${TOP}px`;
+  const fitsRight = middle + gap + offsetWidth <= width;
+  move(card, fitsRight ? middle + gap : Math.max(0, middle - gap - offsetWidth), TOP);
+}
+
+function move(card, x, y) {
+  card.style.translate = `${Math.round(x)}px ${Math.round(y)}px`;
 }
 
 function leave(chart) {

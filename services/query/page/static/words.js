@@ -69,9 +69,7 @@ export function bucket(start, end, interval) {
   const first = wall(start);
   const after = wall(end);
   const last = after.date - 1;
-  if (interval === "hour" || interval === "15m") {
-    return `${SHORT_DAY.format(first.date)}, ${hourMinute(first)}–${atMidnight(after) ? "24:00" : hourMinute(after)}`;
-  }
+  if (interval === "hour" || interval === "15m") return `${SHORT_DAY.format(first.date)}, ${hourMinute(first)}–${endOnTheWallOf(first, after)}`;
   if (!atMidnight(first) || !atMidnight(after)) return range(start, end);
   if (interval === "day") return LONG_DAY.format(first.date);
   if (interval === "month" && first.day === 1 && after.day === 1) return LONG_MONTH.format(first.date);
@@ -136,6 +134,12 @@ export const RULES = {
   "V1:ended": ["The call ended before 15 minutes were full.", "A session that has begun counts as one."],
   A1: ["An alert was delivered to a user.", "Every delivered alert is one session."],
 };
+
+/** Where the clocks change inside, the end is told on the wall of the start: the hour that comes twice is 01:00–02:00 both times. */
+function endOnTheWallOf(first, after) {
+  const minutes = Math.round(((first.date + after.instant - first.instant) % DAY_MS) / 60_000);
+  return minutes === 0 ? "24:00" : `${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+}
 
 const two = (value) => String(value).padStart(2, "0");
 const hourMinute = (at) => `${two(at.hour)}:${two(at.minute)}`;
