@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from services.events.times import format_ms
+from services.query.counter import SETTLE_S
 from services.query.statement import Reader, Scope, Statement, scope_parameters, scope_sql
 
 BucketState = Literal["no_data", "closed", "open", "ahead"]
@@ -21,10 +23,19 @@ LATE_MS: Final = 5 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """From the first fact of the scope to the watermark, in milliseconds; none: there is none."""
+    """From the first fact of the scope (even one taken back) to the watermark, in milliseconds; none: there is none."""
 
     since_ms: int | None
     as_of_ms: int | None
+    assigned_apps: frozenset[str] = frozenset()
+    """The apps of the scope that ever had an assignment (S5)."""
+    uncounted_days: tuple[str, ...] = ()
+    """UTC days of t0 whose facts may have changed since they were counted (sql/clickhouse/0003_counts.sql)."""
+
+    def uncounted_until(self, to_ms: int) -> tuple[str, ...]:
+        """Those that a range which ends there can depend on: no session starts before its t0."""
+        last_day = format_ms(to_ms - 1)[:10]
+        return tuple(day for day in self.uncounted_days if day <= last_day)
 
     def known_ms(self, now_ms: int) -> int:
         """Up to where a presence that has not ended is known to last."""
@@ -46,25 +57,35 @@ def liveness(as_of_ms: int | None, now_ms: int) -> Liveness:
 
 
 def read_reach(reader: Reader, scope: Scope) -> Reach:
-    [(since_ms, as_of_ms)] = reader.rows(reach_statement(scope))
-    return Reach(since_ms, as_of_ms)
+    [(since_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope))
+    return Reach(since_ms, as_of_ms, frozenset(assigned_apps), tuple(uncounted_days))
 
 
 def reach_statement(scope: Scope) -> Statement:
-    """One row (since_ms, as_of_ms), each may be null."""
-    mine = scope_sql(scope)
-    logins = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
-    firsts = [
-        f"SELECT minOrNull(conversation_start) AS first FROM v_billing_sessions WHERE {mine}",
-        f"SELECT minOrNull(start) AS first FROM v_agent_logins WHERE {logins}",
-        f"SELECT minOrNull(start) AS first FROM v_agent_assignments WHERE {mine}",
-    ]
-    text = f"""SELECT (SELECT toUnixTimestamp64Milli(min(first)) FROM ({" UNION ALL ".join(firsts)})) AS since_ms,
+    """One row: the fields of `Reach`."""
+    text = f"""SELECT
+    (SELECT toUnixTimestamp64Milli(min(first)) FROM ({" UNION ALL ".join(_firsts(scope))})) AS since_ms,
     (SELECT if(countIf(watermark IS NULL) > 0, NULL, toUnixTimestamp64Milli(min(watermark)))
-        FROM v_ledger
-        WHERE stage = 'processor' AND bitShiftRight(revision, 48) = (SELECT max(bitShiftRight(revision, 48)) FROM v_ledger WHERE stage = 'processor')
-    ) AS as_of_ms"""
+        FROM ledger FINAL
+        WHERE stage = 'processor' AND bitShiftRight(revision, 48) = (SELECT max(bitShiftRight(revision, 48)) FROM ledger WHERE stage = 'processor')
+    ) AS as_of_ms,
+    (SELECT groupUniqArray(app_id) FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed') AS assigned_apps,
+    (SELECT arraySort(groupArray(toString(day))) FROM (
+        SELECT day FROM usage_days WHERE workspace_id = {{workspace:String}} GROUP BY day HAVING max(counted_at) < max(touched_at) + INTERVAL {SETTLE_S} SECOND
+    )) AS uncounted_days"""
     return Statement(text, scope_parameters(scope))
+
+
+def _firsts(scope: Scope) -> list[str]:
+    """First facts. Of a whole workspace the first day is known, and only that day is read."""
+    first_day = "(SELECT min(day) + 1 FROM usage_days WHERE workspace_id = {workspace:String})"
+    in_first_day = "" if scope.app_ids else f" AND conversation_start < {first_day}"
+    logins = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
+    return [
+        f"SELECT minOrNull(conversation_start) AS first FROM billing_sessions WHERE {scope_sql(scope)}{in_first_day}",
+        f"SELECT minOrNull(start) AS first FROM agent_logins WHERE {logins}",
+        f"SELECT minOrNull(start) AS first FROM agent_assignments WHERE {scope_sql(scope)}",
+    ]
 
 
 def open_statement(scope: Scope) -> Statement:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from services.query.app import create_app
+from services.query.counter import Counter
 from services.runtime.errors import Unavailable
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.settings import Settings
@@ -37,7 +38,8 @@ def serve(settings: Settings, service: Service) -> None:
     # What its databases say stands on its own /readyz; the side server tells whether it listens.
     service.ready_when(lambda: {"listens": server.started})
     try:
-        server.run()
+        with Counter(settings):
+            server.run()
     except SystemExit as error:
         raise Unavailable(
             f"The query service cannot listen on {settings.query.host}:{settings.query.port}: free the port, or set QUARTERHOUR_QUERY__PORT."

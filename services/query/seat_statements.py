@@ -8,8 +8,8 @@ Peaks of several apps together are computed like this, never summed or maxed fro
 A presence that has not ended counts up to the watermark: what comes later is not known. An open login counts for `login_timeout` at most (S1).
 An empty presence counts at no instant (S7). The cost is a sort of the presences in the range.
 
-Rows are (app, bucket, level, level_at); app `""` is the whole scope together. The texts take the bounds and the edges of the buckets by name
-(`statement.EDGES` or `statement.BOUNDS`), and `{known:Int64}`, the watermark.
+Rows of peaks and levels are (app, bucket, level, level_at); app `""` is the whole scope together. The texts take the edges of the buckets by name
+(`statement.EDGES`), and `{known:Int64}`, the watermark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from services.meters.rules import Rules
-from services.query.statement import FROM, TO, Scope, scope_sql
+from services.query.statement import EDGES, FROM, TO, Scope, scope_sql
 
 Presences = Literal["logins", "assignments", "named"]
 """Logged in (S1); assigned (S5); either (S4: named seats)."""
@@ -33,8 +33,8 @@ def quarter_peaks(scope: Scope, edges: str, *, each_app: bool) -> str:
     return f"""WITH {edges}
 SELECT app_id, roundDown(toUnixTimestamp64Milli(quarter), edges) AS bucket_ms, max(peak) AS seats,
     argMin(toUnixTimestamp64Milli(peak_at), (-toInt64(peak), peak_at)) AS at_ms
-FROM v_seat_peaks
-WHERE {scope_sql(scope)}{together} AND quarter >= {FROM} AND quarter < {TO}
+FROM seat_peaks FINAL
+WHERE status = 'closed' AND {scope_sql(scope)}{together} AND quarter >= {FROM} AND quarter < {TO}
 GROUP BY app_id, bucket_ms"""
 
 
@@ -60,9 +60,37 @@ GROUP BY app_id, bucket_ms
 HAVING seats > 0"""
 
 
-def assigned_apps(scope: Scope) -> str:
-    """Rows (app): the apps that ever had an assignment (S5: a scope without one has the named seats as its agent count)."""
-    return f"SELECT DISTINCT app_id FROM v_agent_assignments WHERE {scope_sql(scope)}"
+def distinct_agents(scope: Scope, *, each_app: bool, totals_only: bool) -> str:
+    """Rows (series, key, bucket_ms, value, at_ms) of `named_total` and `assigned_total` by the whole periods of `{bounds:Array(Int64)}`, and of `named` and
+    `assigned` by the buckets of EDGES. The buckets that an agent touches are made a set, then agents are counted by bucket: of a few hundred buckets
+    this is quicker than the sweep. Buckets travel as their numbers from 1, whole periods as theirs from -1 down: slices of the edges would be copied for
+    every presence."""
+    sources = [f"SELECT *, {flag} AS is_assigned FROM ({_SOURCES[name](scope, each_app)})" for flag, name in ((0, "logins"), (1, "assignments"))]
+    totals = f"arrayMap(n -> -n, {_touched('bounds')})"
+    return f"""WITH {EDGES}, {{bounds:Array(Int64)}} AS bounds
+SELECT concat(if(of.2 = 1, 'assigned', 'named'), if(of.1 < 0, '_total', '')) AS series, key,
+    if(of.1 < 0, bounds[-of.1], edges[of.1]) AS bucket_ms, toInt64(count()) AS value, 0::Int64 AS at_ms
+FROM (
+    SELECT key, arrayJoin(arrayConcat(arrayMap(n -> (n, 0), named), arrayMap(n -> (n, 1), assigned))) AS of
+    FROM (
+        SELECT key, agent_id, groupUniqArrayArray(touched) AS named, groupUniqArrayArrayIf(touched, is_assigned) AS assigned
+        FROM (
+            SELECT app_id AS key, agent_id, is_assigned, greatest(since_ms, {{from:Int64}}) AS first_ms, least(until_ms, {{to:Int64}}) AS gone_ms,
+                {totals if totals_only else f"arrayConcat({totals}, {_touched('edges')})"} AS touched
+            FROM ({" UNION ALL ".join(sources)})
+            WHERE first_ms < gone_ms
+        )
+        GROUP BY key, agent_id
+    )
+)
+GROUP BY key, of"""
+
+
+def _touched(edges: str) -> str:
+    """The numbers of the buckets, from that of the first instant to that of the last. `transform` looks them up in a table: 5 times quicker than indexOf."""
+    numbers = f"arrayMap(n -> toInt64(n), arrayEnumerate({edges}))"
+    first, last = (f"transform(roundDown({instant}, {edges}), {edges}, {numbers}, toInt64(0))" for instant in ("first_ms", "gone_ms - 1"))
+    return f"range({first}, {last} + 1)"
 
 
 def _logins(scope: Scope, each_app: bool) -> str:
@@ -71,15 +99,15 @@ def _logins(scope: Scope, each_app: bool) -> str:
     mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
     return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms,
         ifNull(toUnixTimestamp64Milli(end), least({{known:Int64}}, since_ms + {_LOGIN_TIMEOUT_MS})) AS until_ms
-    FROM v_agent_logins
-    WHERE workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {_LOGIN_TIMEOUT_MS} MILLISECOND"""
+    FROM agent_logins FINAL
+    WHERE status = 'closed' AND workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {_LOGIN_TIMEOUT_MS} MILLISECOND"""
 
 
 def _assignments(scope: Scope, each_app: bool) -> str:
     apps = "arrayJoin(['', app_id])" if each_app else "''"
     return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms, ifNull(toUnixTimestamp64Milli(end), {{known:Int64}}) AS until_ms
-    FROM v_agent_assignments AS assignments
-    WHERE {scope_sql(scope, "assignments.app_id")} AND start < {TO}"""
+    FROM agent_assignments AS assignments FINAL
+    WHERE status = 'closed' AND {scope_sql(scope, "assignments.app_id")} AND start < {TO}"""
 
 
 _SOURCES: Final[dict[str, Callable[[Scope, bool], str]]] = {"logins": _logins, "assignments": _assignments}

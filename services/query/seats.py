@@ -15,7 +15,7 @@ _SERIES = ("peak", "named_total", "assigned_total")
 
 def seats_answer(question: TrendQuestion, period: Period, reach: Reach, rows: Iterable[Sequence[Any]]) -> Json:
     """`answers.Seats`."""
-    scope, table = question.scope, Table(rows, question.scope)
+    scope, table = question.scope, Table(rows, question.scope, reach.assigned_apps)
 
     def of(app_id: str) -> Json:
         peak = table.cell("peak", app_id, period.from_ms)

@@ -16,14 +16,15 @@ TO: Final = "fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 _STEPS: Final = "arrayMap((step, n) -> arrayWithConstant(n, step), {steps:Array(Int64)}, {counts:Array(UInt32)})"
 EDGES: Final = f"arrayCumSum(arrayConcat([{{from:Int64}}], arrayFlatten({_STEPS}))) AS edges"
 """The edges again, in milliseconds; `roundDown(x, edges)` is the start of the bucket that holds x (T5)."""
-BOUNDS: Final = "{bounds:Array(Int64)} AS edges"
-"""The edges of whole periods: of the one asked for, and of the one before it."""
 
-READ_SETTINGS: Final[Mapping[str, int]] = {
+FACT_SETTINGS: Final[Mapping[str, int]] = {
     "do_not_merge_across_partitions_select_final": 1,
     "use_skip_indexes_if_final": 1,
     # Without it the newest revision of a fact can be skipped and an old one counted (DESIGN §3).
     "use_skip_indexes_if_final_exact_mode": 1,
+}
+READ_SETTINGS: Final[Mapping[str, int]] = {
+    **FACT_SETTINGS,
     # `%f` prints milliseconds, and the other half of a second, for what they are.
     "formatdatetime_f_prints_scale_number_of_digits": 1,
 }

@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from services.query.seat_statements import assigned_apps, presence_levels, quarter_peaks
-from services.query.statement import BOUNDS, EDGES, FROM, TO, Scope, Statement, edge_parameters, scope_parameters, scope_sql
+from services.query.seat_statements import Presences, distinct_agents, presence_levels, quarter_peaks
+from services.query.statement import EDGES, FROM, TO, Scope, Statement, edge_parameters, scope_parameters, scope_sql
 
 GroupBy = Literal["app", "channel", "type"]
 SessionType = Literal["usage", "voice", "alert"]
 
 QUARTER_MS: Final = 900_000
+PAIRS_BUCKETS_MAX: Final = 1_000
+"""More, and the pairs of presence and bucket cost more than the sweep's sorting."""
 _BUCKET: Final = "roundDown(toUnixTimestamp64Milli(start), edges) AS bucket_ms"
 
 
@@ -35,11 +37,17 @@ class TrendQuestion:
     channels: tuple[str, ...] = ()
     types: tuple[SessionType, ...] = ()
     group_by: GroupBy | None = None
+    uncounted_days: tuple[str, ...] = ()
 
     @property
     def tells_seats(self) -> bool:
         """Agents have an app; they have no channel and no type of session."""
         return not self.channels and not self.types
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The series of counts; conversations go with usage."""
+        return (*self.types, "conversations") if "usage" in self.types else self.types
 
     @property
     def seats_by_app(self) -> bool:
@@ -48,43 +56,63 @@ class TrendQuestion:
 
 def trend_statement(question: TrendQuestion) -> Statement:
     """Series `usage`, `voice`, `alert`, `conversations`; where seats are told also those of `seats_statement`."""
-    texts = [_sessions(question)]
-    if not question.types or "usage" in question.types:
-        texts.append(_conversations(question))
+    texts = [counted(question, _key(question))]
+    if question.uncounted_days:
+        texts += [_sessions(question), _conversations(question)]
     if question.tells_seats:
         texts += _seats(question)
     return _fused(question, texts)
 
 
 def seats_statement(question: TrendQuestion) -> Statement:
-    """Series `peak`, `named`, `assigned` by bucket; `named_total`, `assigned_total` by whole period; `ever_assigned` with a row for each app that was."""
+    """Series `peak`, `named`, `assigned` by bucket; `named_total`, `assigned_total` by whole period."""
     return _fused(question, _seats(question))
 
 
 def _fused(question: TrendQuestion, texts: Sequence[str]) -> Statement:
     parameters = scope_parameters(question.scope) | edge_parameters(question.edges_ms) | {"bounds": list(question.bounds_ms), "known": question.known_ms}
-    lists = {"channels": list(question.channels), "types": list(question.types)}
+    lists = {"channels": list(question.channels), "kinds": list(question.kinds), "uncounted": list(question.uncounted_days)}
     used = {name: values for name, values in lists.items() if values}
     return Statement("\nUNION ALL\n".join(f"SELECT * FROM ({text})" for text in texts), parameters | used)
 
 
-def _sessions(question: TrendQuestion) -> str:
-    types = " AND type IN {types:Array(String)}" if question.types else ""
+def counted(question: TrendQuestion, key: str) -> str:
+    """From the counts by quarter, of days that are counted; the cut with the fewest rows that can tell."""
+    by_app = bool(question.scope.app_ids) or question.group_by == "app"
+    by_channel = bool(question.channels) or question.group_by == "channel"
+    cut = {(False, False): "all", (True, False): "app", (False, True): "channel", (True, True): "app+channel"}[by_app, by_channel]
+    valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if question.uncounted_days else ""
+    days = f"start_day >= toDate({FROM}) AND start_day <= toDate({TO}){valid}"
     return f"""WITH {EDGES}
-SELECT CAST(type, 'String') AS series, {_key(question)} AS key, {_BUCKET},
-    toInt64(count()) AS value, 0::Int64 AS at_ms
-FROM v_billing_sessions
-WHERE {scope_sql(question.scope)} AND conversation_start < {TO} AND start >= {FROM} AND start < {TO}{types}{_channels(question)}
+SELECT CAST(kind, 'String') AS series, key, roundDown(at, edges) AS bucket_ms, toInt64(sum(n)) AS value, 0::Int64 AS at_ms
+FROM (
+    SELECT kind, {key} AS key, start_day, sumForEach(counts) AS vector
+    FROM usage_counts FINAL
+    WHERE {scope_sql(question.scope)} AND cut = '{cut}' AND {days}{_kinds(question, "kind")}{_channels(question)}
+    GROUP BY kind, key, start_day
+) ARRAY JOIN vector AS n, arrayMap(i -> toInt64(toUnixTimestamp(start_day)) * 1000 + (i - 1) * {QUARTER_MS}, arrayEnumerate(vector)) AS at
+WHERE n > 0 AND at >= {{from:Int64}} AND at < {{to:Int64}}
+GROUP BY series, key, bucket_ms"""
+
+
+def _sessions(question: TrendQuestion) -> str:
+    """From the facts, of days that are not counted."""
+    return f"""WITH {EDGES}
+SELECT CAST(type, 'String') AS series, {_key(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
+FROM billing_sessions FINAL
+WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate(conversation_start) IN {{uncounted:Array(Date)}}
+    AND start >= {FROM} AND start < {TO}{_kinds(question, "type")}{_channels(question)}
 GROUP BY series, key, bucket_ms"""
 
 
 def _conversations(question: TrendQuestion) -> str:
     """Episodes, for each is billed as a conversation of its own (U3)."""
+    none = "" if not question.kinds or "usage" in question.kinds else " AND false"
     return f"""WITH {EDGES}
-SELECT 'conversations' AS series, {_key(question)} AS key, {_BUCKET},
-    toInt64(count()) AS value, 0::Int64 AS at_ms
-FROM v_conversations
-WHERE {scope_sql(question.scope)} AND start >= {FROM} AND start < {TO}{_channels(question)}
+SELECT 'conversations' AS series, {_key(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
+FROM conversations FINAL
+WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate(start) IN {{uncounted:Array(Date)}}
+    AND start >= {FROM} AND start < {TO}{_channels(question)}{none}
 GROUP BY series, key, bucket_ms"""
 
 
@@ -93,36 +121,34 @@ def _key(question: TrendQuestion) -> str:
     return {"app": "app_id", "channel": "CAST(channel, 'String')"}.get(question.group_by or "", "''")
 
 
+def _kinds(question: TrendQuestion, column: str) -> str:
+    return f" AND {column} IN {{kinds:Array(String)}}" if question.kinds else ""
+
+
 def _channels(question: TrendQuestion) -> str:
     return " AND channel IN {channels:Array(String)}" if question.channels else ""
 
 
 def _seats(question: TrendQuestion) -> list[str]:
     scope, each_app = question.scope, question.seats_by_app
-
-    def distinct(presences: Literal["named", "assignments"], edges: str) -> str:
-        return presence_levels(presences, "distinct", scope, edges, each_app=each_app)
-
-    series = {
-        "named": distinct("named", EDGES),
-        "named_total": distinct("named", BOUNDS),
-        "assigned": distinct("assignments", EDGES),
-        "assigned_total": distinct("assignments", BOUNDS),
-    }
-    texts = [_levels(name, text) for name, text in series.items()] + [_levels("peak", text) for text in _peaks(question)]
-    return [*texts, _levels("ever_assigned", f"SELECT app_id, 0 AS bucket_ms, 1 AS seats, 0 AS at_ms FROM ({assigned_apps(scope)})")]
+    if len(question.edges_ms) <= PAIRS_BUCKETS_MAX:
+        return [distinct_agents(scope, each_app=each_app, totals_only=False), *_peaks(question)]
+    swept: dict[str, Presences] = {"named": "named", "assigned": "assignments"}
+    texts = [_levels(series, presence_levels(presences, "distinct", scope, EDGES, each_app=each_app)) for series, presences in swept.items()]
+    return [distinct_agents(scope, each_app=each_app, totals_only=True), *texts, *_peaks(question)]
 
 
 def _peaks(question: TrendQuestion) -> list[str]:
     """S3, S4, by the rule of `seat_statements`. Of one app alone there are facts; of several together there are none."""
     scope, each_app = question.scope, question.seats_by_app
-    from_logins = presence_levels("logins", "peak", scope, EDGES, each_app=each_app)
+    together = presence_levels("logins", "peak", scope, EDGES, each_app=False)
     if any(edge_ms % QUARTER_MS for edge_ms in question.edges_ms):
-        return [from_logins]
-    if len(scope.app_ids) > 1:
-        together = presence_levels("logins", "peak", scope, EDGES, each_app=False)
-        return [together, quarter_peaks(scope, EDGES, each_app=True)] if each_app else [together]
-    return [quarter_peaks(scope, EDGES, each_app=each_app)]
+        texts = [presence_levels("logins", "peak", scope, EDGES, each_app=each_app)]
+    elif len(scope.app_ids) > 1:
+        texts = [together, quarter_peaks(scope, EDGES, each_app=True)] if each_app else [together]
+    else:
+        texts = [quarter_peaks(scope, EDGES, each_app=each_app)]
+    return [_levels("peak", text) for text in texts]
 
 
 def _levels(series: str, text: str) -> str:

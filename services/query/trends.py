@@ -26,10 +26,13 @@ _NO_SEATS: Final[Json] = {"concurrent_seats": None, "peak_at": None, "named_seat
 class Table:
     """The rows of one statement: what a key has in a bucket."""
 
-    def __init__(self, rows: Iterable[Sequence[Any]], scope: Scope) -> None:
+    def __init__(self, rows: Iterable[Sequence[Any]], scope: Scope, assigned_apps: frozenset[str]) -> None:
+        self._assigned_apps = assigned_apps
         self._cells: defaultdict[str, dict[tuple[str, int], Cell]] = defaultdict(dict)
         for series, key, bucket_ms, value, at_ms in rows:
-            self._cells[series][key, bucket_ms] = (value, at_ms)
+            # Counts come from days that are counted and from facts of days that are not.
+            before = self._cells[series].get((key, bucket_ms), _NONE)
+            self._cells[series][key, bucket_ms] = (before[0] + value, at_ms)
         if len(scope.app_ids) == 1:
             # What one app has alone, it has together with itself; the facts of quarters tell it of the app only.
             self._cells["peak"] |= {("", bucket_ms): cell for (_, bucket_ms), cell in self._cells["peak"].items()}
@@ -63,8 +66,7 @@ class Table:
 
     def is_assigned(self, key: str) -> bool:
         """S5: whether the scope ever had an assignment."""
-        ever = self._cells["ever_assigned"]
-        return (key, 0) in ever if key else bool(ever)
+        return key in self._assigned_apps if key else bool(self._assigned_apps)
 
     def highest(self, key: str, buckets_ms: Iterable[int]) -> Cell:
         """S4: the largest peak, the earliest of equal ones."""
@@ -73,7 +75,7 @@ class Table:
 
 def trend_answer(question: TrendQuestion, period: Period, previous: Period | None, reach: Reach, rows: Iterable[Sequence[Any]]) -> Json:
     """`answers.Trends`."""
-    table = Table(rows, question.scope)
+    table = Table(rows, question.scope, reach.assigned_apps)
     keys = _group_keys(question, table)
     return {
         "workspace_id": question.scope.workspace_id,

@@ -9,10 +9,14 @@
 -- * Sort key and partition key hold only what the fact's id is made of (F1). They are equal in all revisions of an id; were they not, an
 --   old revision would stay for ever. So a session sorts by t0 of its conversation, never by its own start, which a late event may move.
 -- * As no id lies in two partitions, FINAL may work on each apart (do_not_merge_across_partitions_select_final).
--- * Ranges over `start` are served by a minmax index. A part may hold the old revision inside the range and another the new one outside:
+-- * The UTC day of t0 comes second: it is what `usage_counts` counts by, and most questions know which days they need. Ask for it in these words,
+--   `toDate(conversation_start) IN (...)`: a bound on `conversation_start` alone prunes by partition only.
+-- * Other ranges over `start` are served by a minmax index. A part may hold the old revision inside the range and another the new one outside:
 --   use_skip_indexes_if_final_exact_mode makes FINAL look at both.
 
--- Sort key: workspace and app, which every query names; then t0 (part of the id, moves with the calendar, so that the index on start skips); then the id.
+-- Sort key: workspace and day of t0, which every query of ours names; then the app, t0 (part of the id, moves with the calendar, so that the index on start
+-- skips) and the id. Granules of 1,024: a day of an app is a few hundred rows. Two days of 45,000 sessions with FINAL: 25 ms of CPU, 90 ms with the app first
+-- and granules of 8,192 (8 million sessions, 20 apps, 2 cores).
 CREATE TABLE IF NOT EXISTS billing_sessions
 (
     billing_session_id String COMMENT 'Id of the session (F1): type, workspace, app, conversation, t0 and k.',
@@ -36,7 +40,8 @@ CREATE TABLE IF NOT EXISTS billing_sessions
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMM(conversation_start)
-ORDER BY (workspace_id, app_id, conversation_start, billing_session_id)
+ORDER BY (workspace_id, toDate(conversation_start), app_id, conversation_start, billing_session_id)
+SETTINGS index_granularity = 1024
 COMMENT 'Billed 15-minute sessions, every revision (SPEC §4). Analysts: v_billing_sessions.';
 
 -- Sort key: as sessions; `start` is t0, which the id is made of.
@@ -59,7 +64,8 @@ CREATE TABLE IF NOT EXISTS conversations
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMM(start)
-ORDER BY (workspace_id, app_id, start, conversation_episode_id)
+ORDER BY (workspace_id, toDate(start), app_id, start, conversation_episode_id)
+SETTINGS index_granularity = 1024
 COMMENT 'Episodes of conversations, every revision (U3, C1). Analysts: v_conversations.';
 
 -- Sort key: workspace and app (empty: the whole workspace), then the quarter: these three are the id.

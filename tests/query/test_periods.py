@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.events.times import format_ms
 from services.query.periods import QUARTER_MS, Interval, Period, PeriodError, RangeName, bucket_of, cut, midnight_ms, read_period
+from tests.parts.examples import examples
 from tests.query.stage import ms
 
 DAY_MS = 86_400_000
@@ -145,7 +146,7 @@ def test_a_bucket_holds_its_first_instant_and_not_its_end() -> None:
     length=st.integers(1, 60 * DAY_MS),
     interval=st.sampled_from(["hour", "day", "week", "month"]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_buckets_are_the_local_periods_of_every_instant_in_them(zone: str, first: int, length: int, interval: Interval) -> None:
     """Judged without the code: two neighbouring quarters share a bucket exactly when their local labels are equal."""
     place = ZoneInfo(zone)

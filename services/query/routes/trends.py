@@ -58,8 +58,9 @@ def _trends(asked: Asked, period: Period, previous: Period | None, parameters: T
     edges_ms = (*previous.starts_ms, *period.edges_ms) if previous else period.edges_ms
     bounds_ms = (*((previous.from_ms,) if previous else ()), period.from_ms, period.to_ms)
     reach = asked.reach
+    days = reach.uncounted_until(period.to_ms)
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
-    question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by)
+    question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
     rows = asked.shell.reader.rows(trend_statement(question))
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")

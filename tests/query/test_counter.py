@@ -1,0 +1,123 @@
+"""Counts by quarter: trends say the same with them and without, whatever changes afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from services.events.times import format_ms
+from services.query.counter import COUNT, count_days, count_due
+from services.runtime import clickhouse as runtime
+from services.runtime.settings import Settings
+from tests.query.conftest import Api
+from tests.query.stage import ClickHouse, Fact, conversation, ms, session
+
+TRENDS = "/v1/usage/trends"
+MARCH: dict[str, Any] = {"from_": "2026-03-01", "to": "2026-03-08", "timezone": "Asia/Kathmandu"}
+GROUPINGS: list[dict[str, Any]] = [
+    {},
+    {"group_by": "app"},
+    {"group_by": "channel", "interval": "hour"},
+    {"group_by": "type", "app_id": "a"},
+    {"group_by": "app", "channel": ["web", "sms"]},
+    {"type": "voice", "app_id": ["a", "b"], "channel": "web"},
+    {"interval": "15m", "from_": "2026-03-02T00:07:00.001Z", "to": "2026-03-04"},
+]
+
+
+@pytest.fixture
+def writer(settings: Settings) -> Iterator[Client]:
+    writer = runtime.connect(settings.clickhouse)
+    yield writer
+    writer.close()
+
+
+def rested(clickhouse: ClickHouse, workspace: str) -> None:
+    """As if the last insert of every day of the workspace had been long ago."""
+    clickhouse.run(f"ALTER TABLE usage_days DELETE WHERE workspace_id = '{workspace}'", mutations_sync="1")
+    mine = f"WHERE workspace_id = '{workspace}'"
+    days = f"SELECT toDate(conversation_start) AS day FROM billing_sessions {mine} UNION DISTINCT SELECT toDate(start) AS day FROM conversations {mine}"
+    clickhouse.run(f"INSERT INTO usage_days SELECT '{workspace}', day, toDateTime64('2026-01-01', 6), toDateTime64(0, 6) FROM ({days})")
+
+
+def random_facts(workspace: str, seed: int) -> list[Fact]:
+    random_ = random.Random(seed)
+    facts = []
+    for number in range(400):
+        t0 = random_.randrange(ms("2026-02-27"), ms("2026-03-09"))
+        start = t0 + random_.choice((0, 0, 900_000, 86_400_000))
+        fields = {"app_id": random_.choice("abc"), "channel": random_.choice(["web", "sms", "ivr"]), "type": random_.choice(["usage", "voice", "alert"])}
+        facts.append(session(workspace, format_ms(start), t0=format_ms(t0), conversation_id=f"c{number}", **fields))
+    return facts
+
+
+def put_all(clickhouse: ClickHouse, workspace: str, seed: int) -> list[Fact]:
+    facts = random_facts(workspace, seed)
+    clickhouse.put("billing_sessions", *facts)
+    clickhouse.put("conversations", *(conversation(workspace, fact["conversation_start"], app_id=fact["app_id"], channel=fact["channel"]) for fact in facts))
+    return facts
+
+
+def answers(api: Api) -> list[Any]:
+    return [api.ok(TRENDS, **MARCH | asked) for asked in GROUPINGS]
+
+
+def test_trends_are_the_same_from_the_counts_and_from_the_facts(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    put_all(clickhouse, api.workspace, 1)
+    from_facts = answers(api)
+    rested(clickhouse, api.workspace)
+    assert sum(days for workspace, days in count_due(writer) if workspace == api.workspace) >= 10
+    assert count_of_uncounted(clickhouse, api.workspace) == 0
+    assert answers(api) == from_facts
+    assert from_facts[0]["totals"]["sessions"] > 200
+
+
+def test_what_changes_after_a_count_is_seen_at_once(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    """Moved to another day, taken back, and new: on days that are counted."""
+    facts = put_all(clickhouse, api.workspace, 2)
+    rested(clickhouse, api.workspace)
+    list(count_due(writer))
+    before = api.ok(TRENDS, **MARCH)["totals"]["sessions"]
+    inside = [fact for fact in facts if "2026-03-02" <= fact["start"] < "2026-03-07"]
+    clickhouse.put("billing_sessions", inside[0] | {"revision": 2, "start": "2026-04-01T00:00:00.000Z"}, inside[1] | {"revision": 2, "status": "void"})
+    assert api.ok(TRENDS, **MARCH)["totals"]["sessions"] == before - 2
+    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-05T10:00"))
+    assert api.ok(TRENDS, **MARCH)["totals"]["sessions"] == before - 1
+
+
+def test_a_day_that_is_counted_again_forgets_what_is_no_more(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    fact = session(api.workspace, "2026-03-02T10:00")
+    clickhouse.put("billing_sessions", fact)
+    count_days(writer, api.workspace, ["2026-03-02"])
+    clickhouse.put("billing_sessions", fact | {"revision": 2, "start": "2026-03-03T10:00:00.000Z", "channel": "sms"})
+    count_days(writer, api.workspace, ["2026-03-02"])
+    rested(clickhouse, api.workspace)
+    list(count_due(writer))
+    assert [(day["start"][8:10], day["sessions"]) for day in api.trends(from_="2026-03-02", to="2026-03-04")] == [("02", 0), ("03", 1)]
+    assert [group["key"] for group in api.ok(TRENDS, **MARCH, group_by="channel")["groups"]] == ["sms"]
+
+
+def test_a_count_that_began_soon_after_an_insert_is_not_trusted(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    """Its rows may not have been seen yet: as if the counter had run between the stamp and the rows."""
+    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00"))
+    count_days(writer, api.workspace, ["2026-03-02"])
+    clickhouse.run(f"ALTER TABLE usage_counts DELETE WHERE workspace_id = '{api.workspace}'", mutations_sync="1")
+    assert count_of_uncounted(clickhouse, api.workspace) == 1
+    assert api.ok(TRENDS, **MARCH)["totals"]["sessions"] == 1
+
+
+def test_a_count_that_died_half_way_does_not_count(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00"))
+    rested(clickhouse, api.workspace)
+    writer.command(COUNT, {"workspace": api.workspace, "days": ["2026-03-02"], "began": "2026-03-01 00:00:00"})
+    assert count_of_uncounted(clickhouse, api.workspace) == 1
+    assert api.ok(TRENDS, **MARCH)["totals"]["sessions"] == 1
+
+
+def count_of_uncounted(clickhouse: ClickHouse, workspace: str) -> int:
+    having = "max(counted_at) < max(touched_at) + INTERVAL 120 SECOND"
+    return int(clickhouse.run(f"SELECT count() FROM (SELECT day FROM usage_days WHERE workspace_id = '{workspace}' GROUP BY day HAVING {having})"))
