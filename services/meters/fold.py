@@ -5,6 +5,7 @@ Holds the fence (`covered`), time (`Clock`), and what the partition's pages say:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import compress
 from typing import Final
@@ -26,6 +27,8 @@ from services.meters.watermark import Clock, Source
 GENERATION_BITS: Final = 48
 LEDGER_EVERY_MS: Final = 5_000
 """Clock between two ledger lines: often enough to look at, rare beside the facts."""
+TURNS_MAX: Final = 16
+"""Most epochs until a changed page is written: what a restart has to fold again."""
 SWEEP_EVERY_MS: Final = HOUR_MS
 """Log time between two sweeps for what T4 lets go."""
 
@@ -47,6 +50,15 @@ class PartitionFold:
         """Page → version, of pages whose records came back newer than the position: they ignore messages up to there (E2)."""
         self._clock = Clock({})
         self._next: int | None = None
+        self._durable_to: int | None = None
+        self._boundary = 0
+        """Next offset when records were taken last."""
+        self._boundaries: deque[tuple[int, bytes]] = deque()
+        """(offset, position record) of the boundaries that are not durable yet, but for the first one."""
+        self._dirty_since: dict[int, int] = {}
+        """Page → boundary from which on its changes are in no record; in the order of the boundaries."""
+        self._dirty_most = 0
+        """Most pages that waited at one time since none did."""
         self._ledger_wall_ms = 0
         self._swept_ms = -FOREVER_MS
 
@@ -58,6 +70,7 @@ class PartitionFold:
                 raise StateCorrupt(f"{topics.BATCHES} was deleted and made anew: offsets of the new one are not those up to which this state goes.")
             self._next, self._clock, self._ledger_wall_ms, self._swept_ms = state.next_offset, state.clock, state.ledger_wall_ms, state.swept_ms
             self._versions = state.versions
+            self._boundary = self._durable_to = state.next_offset
         for page, listed in self._versions.items():
             if page not in pages or version_of(pages[page]) < listed:
                 raise StateCorrupt(f"Page {page} of partition {self._partition} is older than its position says. Rebuild the state from the log.")
@@ -95,27 +108,61 @@ class PartitionFold:
         facts = publish(found, version, self._base)
         return facts + self._ledger(batch, version)
 
-    def take_dirty(self) -> list[tuple[int, bytes]]:
-        """(page, record) of every page changed since the last call."""
+    def durable_to(self) -> int | None:
+        """Messages below this offset are in the records taken so far, position included; None: there is no position yet."""
+        return self._durable_to
+
+    def take_dirty(self, bytes_max: int | None = None) -> list[tuple[int, bytes]]:
+        """(page, record) of changed pages, those first that wait the longest: all of them, or until `bytes_max`, but a sixteenth at the least."""
         assert self._next is not None
-        version = self._base + self._next - 1
         self._talks.flush()
-        # A page that came back newer than the position is still ahead of the messages: its record stays.
-        dirty = (self._talks.changed_pages | self._teams.changed_pages) - self._ahead.keys()
-        self._talks.changed_pages -= dirty
-        self._teams.changed_pages -= dirty
-        records = []
-        for page in sorted(dirty):
-            self._versions[page] = version
-            state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.bytes_of(page), self._teams.states_of(page))
-            records.append((page, seal(version, state)))
+        self._mark_dirty()
+        self._dirty_most = max(self._dirty_most, len(self._dirty_since))
+        records: list[tuple[int, bytes]] = []
+        size_bytes = 0
+        for page in list(self._dirty_since):
+            if bytes_max is not None and size_bytes >= bytes_max and len(records) > self._dirty_most // TURNS_MAX:
+                break
+            del self._dirty_since[page]
+            records.append((page, self._record(page)))
+            size_bytes += len(records[-1][1])
+        if not self._dirty_since:
+            self._dirty_most = 0
+        self._set_boundary(self._next)
         return records
 
     def position(self) -> bytes:
-        """Where this partition stands, for everything applied so far."""
+        """Where this partition stood at `durable_to`, for when the records taken so far are written."""
+        offset, record = self._boundaries[0]
+        assert offset == self._durable_to
+        return record
+
+    def _mark_dirty(self) -> None:
+        """Whatever changed since the last boundary is not in its record from there on."""
+        # A page that came back newer than the position is still ahead of the messages: its record stays.
+        changed = (self._talks.changed_pages | self._teams.changed_pages) - self._ahead.keys()
+        self._talks.changed_pages -= changed
+        self._teams.changed_pages -= changed
+        for page in sorted(changed):
+            self._dirty_since.setdefault(page, self._boundary)
+
+    def _record(self, page: int) -> bytes:
         assert self._next is not None
-        state = PositionState(STATE_VERSION, self._next, self._clock, self._ledger_wall_ms, self._swept_ms, self._versions, self._batches_id)
-        return seal(self._base + self._next - 1, state)
+        version = self._versions[page] = self._base + self._next - 1
+        return seal(version, PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.bytes_of(page), self._teams.states_of(page)))
+
+    def _set_boundary(self, offset: int) -> None:
+        """Here the next epoch begins. What is durable is the newest boundary of which no page waits for its turn."""
+        state = PositionState(STATE_VERSION, offset, self._clock, self._ledger_wall_ms, self._swept_ms, self._versions, self._batches_id)
+        if self._boundaries and self._boundaries[-1][0] == offset:
+            self._boundaries.pop()
+        self._boundaries.append((offset, seal(self._base + offset - 1, state)))
+        self._boundary = offset
+        durable_to = next(iter(self._dirty_since.values()), offset)
+        while self._boundaries and self._boundaries[0][0] < durable_to:
+            self._boundaries.popleft()
+        if self._boundaries[0][0] == durable_to:
+            self._durable_to = durable_to
 
     def status(self) -> dict[str, object]:
         """For people: time, and what stands in the way."""

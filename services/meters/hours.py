@@ -1,28 +1,36 @@
-"""P2: where a conversation or call slept for so long that what follows is another one. Pure; state is a sorted list of UTC hours."""
+"""P2: where a conversation or call slept for so long that what follows is another one. Pure.
+
+State is a sorted list with the latest event of each UTC hour that holds one: enough to cut, and to say when each part was last heard of (U8).
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 
 from services.meters.rules import HOUR_MS, SLEEP_HOURS_MAX
-from services.meters.sets import put_once
 
 
-def add_hour(hours: list[int], at_ms: int) -> None:
-    """Put the hour of an instant into the sorted list, once."""
-    put_once(hours, at_ms // HOUR_MS)
+def hear(lasts: list[int], at_ms: int) -> None:
+    """Put an event into the list."""
+    hour_ms = at_ms - at_ms % HOUR_MS
+    place = bisect_left(lasts, hour_ms)
+    if place == len(lasts) or lasts[place] >= hour_ms + HOUR_MS:
+        lasts.insert(place, at_ms)
+    elif at_ms > lasts[place]:
+        lasts[place] = at_ms
 
 
-def end_of_hour(hour: int) -> int:
-    """The last millisecond of an hour."""
-    return (hour + 1) * HOUR_MS - 1
+def may_sleep(lasts: list[int]) -> bool:
+    """Can there be a sleep in it? False is certain."""
+    return lasts[-1] // HOUR_MS - lasts[0] // HOUR_MS > SLEEP_HOURS_MAX
 
 
-def sleeps(hours: list[int]) -> Iterator[tuple[int, int]]:
-    """(last instant before, first instant after) of every sleep."""
-    if len(hours) < 2 or hours[-1] - hours[0] <= SLEEP_HOURS_MAX:
+def sleeps(lasts: list[int]) -> Iterator[tuple[int, int]]:
+    """(last event before, first instant after) of every sleep."""
+    if not lasts or not may_sleep(lasts):
         return
-    for before, after in pairwise(hours):
-        if after - before > SLEEP_HOURS_MAX:
-            yield end_of_hour(before), after * HOUR_MS
+    for before, after in pairwise(lasts):
+        if after // HOUR_MS - before // HOUR_MS > SLEEP_HOURS_MAX:
+            yield before, after - after % HOUR_MS

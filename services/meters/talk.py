@@ -1,7 +1,7 @@
 """One conversation or call: the set of its events, in columns (DESIGN §2). Plain data; what the set bills is said by `usage` and `voice`.
 
 Adding an event twice, or in another order, gives the same set (T6). Only what can change a bill is a row: for a conversation signs, marks and ends; of
-everything else the latest instant (U8) and the hours (P2). The fields are the state record: a talk is written and read without being remade.
+everything else the latest instant of each hour (U8, P2). The fields are the state record: a talk is written and read without being remade.
 Bounded by its eviction (T4) and by the events of about three days.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from services.events.event import Kind
 from services.events.keys import NOBODY
-from services.meters.hours import add_hour
+from services.meters.hours import hear, may_sleep
 from services.meters.rules import FOREVER_MS, HOUR_MS, SLEEP_HOURS_MAX, Rules
 
 UNTOUCHED: Final = 0
@@ -39,10 +39,8 @@ class Talk(msgspec.Struct, array_like=True, gc=False):
 
     key: str
     page: int
-    last_ms: int
-    """The latest event of any kind."""
-    hours: list[int]
-    """P2: the UTC hours that hold an event, sorted."""
+    lasts: list[int]
+    """P2: the latest event, of any kind, of each UTC hour that holds one, sorted."""
     base_ms: int
     due_ms: int = FOREVER_MS
     """No watermark below this makes `records` say anything else than at the last call."""
@@ -98,15 +96,11 @@ class Talk(msgspec.Struct, array_like=True, gc=False):
 
     def see(self, at_ms: int) -> None:
         """Something of it happened at this instant."""
-        if at_ms > self.last_ms:
-            self.last_ms = at_ms
-        hour = at_ms // HOUR_MS
-        if hour != self.hours[-1]:
-            add_hour(self.hours, at_ms)
+        hear(self.lasts, at_ms)
 
     def may_sleep(self) -> bool:
         """P2: can there be a sleep in it?"""
-        return self.hours[-1] - self.hours[0] > SLEEP_HOURS_MAX
+        return may_sleep(self.lasts)
 
     def _number(self, who: str) -> int:
         if who == NOBODY:
@@ -121,8 +115,7 @@ class TalkHead(msgspec.Struct, array_like=True, gc=False):
 
     key: str
     page: int
-    last_ms: int
-    hours: list[int]
+    lasts: list[int]
     base_ms: int
     due_ms: int
     shown: bool
@@ -136,8 +129,8 @@ def evictable_after_ms(talk: Talk | TalkHead, rules: Rules) -> int:
     reach further, until P2 cuts them off: such a state is kept until what arrives is past that cut too.
     """
     if talk.human_open or talk.key[0] == "v":
-        return talk.last_ms + (SLEEP_HOURS_MAX + 2) * HOUR_MS + rules.lateness_ms
-    return talk.last_ms + rules.human_timeout_ms + rules.lateness_ms + HOUR_MS
+        return talk.lasts[-1] + (SLEEP_HOURS_MAX + 2) * HOUR_MS + rules.lateness_ms
+    return talk.lasts[-1] + rules.human_timeout_ms + rules.lateness_ms + HOUR_MS
 
 
 encode_talk = msgspec.msgpack.Encoder().encode

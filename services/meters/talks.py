@@ -72,12 +72,12 @@ class Talks:
                 talk = self._warm(page, key, at)
             if talk.touched != CHANGED:
                 self._touch(talk)
-            hours = talk.hours
-            if at // HOUR_MS == hours[-1]:
+            lasts = talk.lasts
+            if at // HOUR_MS == lasts[-1] // HOUR_MS:
                 if kind in UNKEPT:
-                    if not talk.human_open and (len(hours) == 1 or not talk.may_sleep()):
-                        if at > talk.last_ms:
-                            talk.last_ms = at
+                    if not talk.human_open and (len(lasts) == 1 or not talk.may_sleep()):
+                        if at > lasts[-1]:
+                            lasts[-1] = at
                         continue
                 elif kind in _REPEATED:
                     time = at - talk.base_ms
@@ -86,8 +86,8 @@ class Talks:
                         talk.kinds.append(kind)
                         talk.message_ids.append(message_id)
                         talk.whos.append(talk.whos[-1])
-                        if at > talk.last_ms:
-                            talk.last_ms = at
+                        if at > lasts[-1]:
+                            lasts[-1] = at
                         continue
             if kind in UNKEPT:
                 self._see(talk, at, from_ms, before)
@@ -135,7 +135,7 @@ class Talks:
             self.count += 1
             self._remember(page, head.key, evictable_after_ms(head, self._rules))
             if head.due_ms <= published_ms:
-                talk = self._warm(page, head.key, head.last_ms)
+                talk = self._warm(page, head.key, head.base_ms)
                 self._woken(talk)
                 self._records(talk, published_ms)
                 self._set_alarm(talk)
@@ -146,7 +146,7 @@ class Talks:
         """The talk unpacked: as it was, or new with an event of this instant."""
         data = self._cold.get(page, {}).get(key)
         if data is None:
-            talk = Talk(key, page, at_ms, [at_ms // HOUR_MS], at_ms)
+            talk = Talk(key, page, [at_ms], at_ms)
             self.count += 1
             self._remember(page, key, evictable_after_ms(talk, self._rules))
         else:

@@ -44,7 +44,7 @@ def walked_records(talk: Talk, watermark_ms: int, rules: Rules) -> Records:
 
 def _walk(talk: Talk, rules: Rules) -> Walk:
     walk = Walk(rules)
-    sleep = sleeps(talk.hours)
+    sleep = sleeps(talk.lasts)
     asleep = next(sleep, None)
     for at, entries in groupby(_entries(talk), itemgetter(0)):
         while asleep is not None and at >= asleep[1]:
@@ -64,7 +64,7 @@ def _entries(talk: Talk) -> list[Entry]:
 
 def _episode(talk: Talk, episode: Episode, walk: Walk, watermark_ms: int, rules: Rules, found: Records) -> None:
     human_since = walk.human_since if episode is walk.open else None
-    last_of_human = talk.last_ms if episode.human_last_ms is None else episode.human_last_ms
+    last_of_human = talk.lasts[-1] if episode.human_last_ms is None else episode.human_last_ms
     parts = episode.parts(human_since)
     name = split_key(talk.key)
     shown = 0

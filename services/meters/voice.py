@@ -29,7 +29,7 @@ def _calls(talk: Talk) -> list[list[Instant]]:
     names = [split_who(who) for who in talk.names]
     rest = [(talk.base_ms + time, kind, names[who - 1]) for time, kind, who in zip(talk.times, talk.kinds, talk.whos, strict=True)]
     calls: list[list[Instant]] = []
-    for _, after in sleeps(talk.hours):
+    for _, after in sleeps(talk.lasts):
         calls.append([event for event in rest if event[0] < after])
         rest = [event for event in rest if event[0] >= after]
     return [*calls, rest]

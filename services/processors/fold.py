@@ -23,11 +23,17 @@ class Fold(Protocol):
     def apply(self, value: bytes, offset: int) -> list[OutFact]:
         """Fold one message in. A page that already reflects `offset` ignores it (E2)."""
 
-    def take_dirty(self) -> list[tuple[int, bytes]]:
-        """(page, record) of every page changed since the last call; a record begins with its version, 8 bytes big-endian, then its checksum."""
+    def take_dirty(self, bytes_max: int | None = None) -> list[tuple[int, bytes]]:
+        """(page, record) of changed pages, those first that wait the longest: all of them, or some, at least enough that every one has its turn soon.
+
+        A record begins with its version, 8 bytes big-endian, then its checksum.
+        """
+
+    def durable_to(self) -> int | None:
+        """Messages below this offset are in the records taken so far and in `position`; None: there is no position yet."""
 
     def position(self) -> bytes:
-        """The position record for everything applied so far; it lists the version of every page."""
+        """The position record at `durable_to`; it lists versions of pages that are written by then."""
 
     def status(self) -> dict[str, object]:
         """Watermark and the like, for people."""

@@ -7,6 +7,7 @@ and never waits for more messages. A crash between any two effects replays messa
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class EpochLimits:
     age_s: float
     messages: int
     size_bytes: int
+    state_bytes: int
+    """State that one epoch writes, at the least a fair share of what changed: with much state the pages take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,14 @@ class Epoch:
     applied: int = 0
 
 
+class State(NamedTuple):
+    """What the end of an epoch writes, and which messages are durable then."""
+
+    pages: list[tuple[bytes, bytes]]
+    position: tuple[bytes, bytes] | None
+    durable_to: int | None
+
+
 class Line:
     """The work on one partition, from the first message after an assignment to the revocation."""
 
@@ -103,6 +114,10 @@ class Line:
         self._effects = effects
         self._expected: int | None = None
         self._epoch = Epoch()
+        self._waiting: deque[Message] = deque()
+        """Of epochs that ended, and not durable yet: a page that they changed waits for its turn."""
+        self._position_at = self.durable_to
+        """`durable_to` of the newest position record that was taken."""
         self._begun = asyncio.Event()
         self._due = asyncio.Event()
         self._hurried = False
@@ -152,8 +167,10 @@ class Line:
     def hurry(self, *, for_good: bool) -> None:
         """End the open epoch now; `for_good`: every later one as well (revocation, shutdown)."""
         self._hurried = self._hurried or for_good
-        if self._hurried or self._epoch.messages:
+        if self._hurried or self._epoch.messages or self._waiting:
             self._due.set()
+        if self._waiting:
+            self._begun.set()
 
     async def run(self) -> None:
         """Make epoch after epoch durable, until cancelled."""
@@ -196,39 +213,45 @@ class Line:
     async def _end_epoch(self) -> None:
         async with self._effects.encoding_turn:
             started_s = perf_counter()
-            epoch, pages, position = self._close_epoch()
+            epoch, state = self._close_epoch()
             metrics.ENCODE_SECONDS.inc(perf_counter() - started_s)
             await asyncio.sleep(0)
-        await self._make_durable(epoch, pages, position)
-        self.unacknowledged -= len(epoch.messages)
+        await self._make_durable(epoch, state)
         metrics.EPOCHS.inc()
         metrics.EPOCH_SECONDS.observe(perf_counter() - started_s)
 
-    async def _make_durable(self, epoch: Epoch, pages: list[tuple[bytes, bytes]], position: tuple[bytes, bytes] | None) -> None:
+    async def _make_durable(self, epoch: Epoch, state: State) -> None:
         effects = self._effects
         # E1: every fact of the epoch is acknowledged before any state that contains it is sent.
         await effects.facts.settle(epoch.receipt)
-        if position is not None:
+        if state.pages:
             # E2: each page carries its version, so that a replay after a crash here does not apply a message to it twice.
             effects.check_pause()
-            await effects.write_state(self.partition, pages)
+            await effects.write_state(self.partition, state.pages)
+        if state.position is not None:
             # E3: the position lists the pages' versions, so it comes after all of them.
             effects.check_pause()
-            await effects.write_state(self.partition, [position])
+            await effects.write_state(self.partition, [state.position])
         # E4: only what is durable may be committed, in order.
         effects.check_pause()
-        for message in epoch.messages:
-            effects.acknowledge(message)
+        while self._waiting and state.durable_to is not None and self._waiting[0].offset < state.durable_to:
+            effects.acknowledge(self._waiting.popleft())
+            self.unacknowledged -= 1
 
-    def _close_epoch(self) -> tuple[Epoch, list[tuple[bytes, bytes]], tuple[bytes, bytes] | None]:
-        """The epoch and a snapshot of exactly its state; the next epoch is open. No await: nothing may be applied in between."""
+    def _close_epoch(self) -> tuple[Epoch, State]:
+        """The epoch and what is to be written of exactly its state; the next epoch is open. No await: nothing may be applied in between."""
         epoch, self._epoch = self._epoch, Epoch()
         self._begun.clear()
         self._due.clear()
-        if not epoch.applied:
-            return epoch, [], None
-        pages = [(page_key(self.partition, page), record) for page, record in self._fold.take_dirty()]
-        return epoch, pages, (position_key(self.partition), self._fold.position())
+        replayed = not epoch.applied and not self._waiting
+        self._waiting += epoch.messages
+        if replayed:
+            return epoch, State([], None, self.durable_to)
+        pages = [(page_key(self.partition, page), record) for page, record in self._fold.take_dirty(None if self._hurried else self._limits.state_bytes)]
+        durable_to = self._fold.durable_to()
+        position = None if durable_to == self._position_at else (position_key(self.partition), self._fold.position())
+        self._position_at = durable_to
+        return epoch, State(pages, position, durable_to)
 
 
 def _now_s() -> float:

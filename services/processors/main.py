@@ -63,7 +63,7 @@ def build_app(settings: Settings, make_fold: MakeFold) -> tuple[Engine, Worker]:
         check_pause=pauses.check,
         encoding_turn=asyncio.Lock(),
     )
-    limits = EpochLimits(processors.epoch_s, processors.epoch_messages_max, processors.epoch_bytes_max)
+    limits = EpochLimits(processors.epoch_s, processors.epoch_messages_max, processors.epoch_bytes_max, processors.epoch_state_bytes)
     worker = Worker(make_fold, limits, processors.unacked_messages_max, effects)
     engine.connect(worker)
     return engine, worker

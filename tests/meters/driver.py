@@ -48,9 +48,13 @@ class Pipeline:
             self.read += 1
         batches, rejected = self.batcher.take(0, 0)
         self.published += rejected
-        for fold, batch in zip(self.folds, batches, strict=True):
-            self.published += fold.apply(encode_batch(batch), self.sent)
+        for number, batch in enumerate(batches):
+            self.published += self.apply(number, encode_batch(batch))
         self.sent += 1
+
+    def apply(self, number: int, value: bytes) -> Iterable[OutFact]:
+        """One message to one fold."""
+        return self.folds[number].apply(value, self.sent)
 
     def close(self) -> None:
         """Nothing more comes: the watermark passes all there is (or stops at the cap)."""

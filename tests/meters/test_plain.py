@@ -25,7 +25,7 @@ watermarks = st.integers(-1, 6 * 60).map(lambda minutes: T0_MS + minutes * MINUT
 
 
 def talk_of(rows: list[tuple[int, Kind, str]]) -> Talk:
-    talk = Talk(talk_key(USAGE, "acme", "shop", "c-1"), 0, T0_MS, [T0_MS // 3_600_000], T0_MS)
+    talk = Talk(talk_key(USAGE, "acme", "shop", "c-1"), 0, [T0_MS], T0_MS)
     at_ms = T0_MS
     for step_ms, kind, message_id in rows:
         at_ms += step_ms

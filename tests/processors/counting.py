@@ -88,7 +88,10 @@ class CountingFold:
         self._next_offset = offset + 1
         return facts
 
-    def take_dirty(self) -> list[tuple[int, bytes]]:
+    def durable_to(self) -> int | None:
+        return self._next_offset
+
+    def take_dirty(self, bytes_max: int | None = None) -> list[tuple[int, bytes]]:
         dirty, self._dirty = sorted(self._dirty), set()
         return [(number, encode_record(self._pages[number].version, self._pages[number].counts)) for number in dirty]
 

@@ -78,7 +78,7 @@ def line_on(log: Log) -> Line:
     stored = stored_by_partition(log.records).get(0, Stored(None, {}))
     fold.restore(stored.position, stored.pages)
     effects = Effects(log, log.write_state, log.acknowledge, lambda: None, asyncio.Lock())
-    line = Line(0, fold, EpochLimits(60.0, 2, 1_000_000), effects)
+    line = Line(0, fold, EpochLimits(60.0, 2, 1_000_000, 1_000_000), effects)
     line.begin(log.committed or None, 0)
     return line
 
@@ -170,4 +170,4 @@ def line_with(durable_to: int | None) -> Line:
     fold, log = CountingFold(), Log()
     if durable_to:
         fold.apply(msgspec.msgpack.encode([1]), durable_to - 1)
-    return Line(0, fold, EpochLimits(60.0, 2, 1_000_000), Effects(log, log.write_state, log.acknowledge, lambda: None, asyncio.Lock()))
+    return Line(0, fold, EpochLimits(60.0, 2, 1_000_000, 1_000_000), Effects(log, log.write_state, log.acknowledge, lambda: None, asyncio.Lock()))
