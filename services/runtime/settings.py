@@ -32,7 +32,9 @@ class KafkaSettings(_Group):
     sasl_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     ssl_ca_location: str = Field("", description="File with the CA certificates; empty: the system's.")
     raw_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="Partitions of each raw topic that `topics create` makes.")
-    batches_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(8, description="P: partitions of metering.batches.v1 and of the state topic. Changing it needs a new generation.")
+    batches_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
+        8, description="P: partitions of metering.batches.v1 and of the state topic. Changing it needs a new generation."
+    )
     facts_partitions: Annotated[int, Field(ge=1, le=1024)] = Field(4, description="Partitions of each aggregate topic.")
     replication_factor: Annotated[int, Field(ge=1, le=9)] = Field(1, description="Replicas of each topic that is created.")
 
@@ -54,28 +56,45 @@ class RuleSettings(_Group):
 
 
 class IngestSettings(_Group):
-    poll_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(150, description="How long one poll gathers events: larger messages for the processors against latency.")
+    poll_ms: Annotated[int, Field(ge=10, le=5_000)] = Field(
+        150, description="How long one poll gathers events: larger messages for the processors against latency."
+    )
     poll_events_max: Annotated[int, Field(ge=1)] = Field(20_000, description="Most records of one poll.")
-    poll_bytes_max: Annotated[int, Field(ge=1)] = Field(4 * 1024 * 1024, description="Most bytes of one poll: a message for the processors stays below what the broker takes.")
+    poll_bytes_max: Annotated[int, Field(ge=1)] = Field(
+        4 * 1024 * 1024, description="Most bytes of one poll: a message for the processors stays below what the broker takes."
+    )
     in_flight_max: Annotated[int, Field(ge=1)] = Field(16, description="Most polls whose messages are not acknowledged yet; more, and ingest waits.")
     idle_after_s: Annotated[float, Field(gt=0)] = Field(30.0, description="T2: a partition read to its end for so long follows the ticks.")
     tick_s: Annotated[float, Field(gt=0)] = Field(1.0, description="How often every batches partition gets a message, events or not.")
-    rejected_run_max: Annotated[int, Field(ge=0)] = Field(5_000, description="Most refused records in a row of a raw partition; more, and ingest stops. 0: off.")
-    rejected_share_max: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="Largest refused share of a raw partition's last records; more, and ingest stops. 1: off.")
+    rejected_run_max: Annotated[int, Field(ge=0)] = Field(
+        5_000, description="Most refused records in a row of a raw partition; more, and ingest stops. 0: off."
+    )
+    rejected_share_max: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Largest refused share of a raw partition's last records; more, and ingest stops. 1: off."
+    )
     rejected_window: Annotated[int, Field(ge=1)] = Field(10_000, description="The share is that of the last so many records, up to twice as many.")
     group_id: str = Field("quarterhour-ingest", description="Consumer group.")
-    instance: str = Field("", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic.")
+    instance: str = Field(
+        "", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic."
+    )
     session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
 
 
 class ProcessorSettings(_Group):
     app_id: str = Field("quarterhour-processors", description="Faust application id: consumer group and prefix of the state topic.")
-    generation: Annotated[int, Field(ge=1, le=32_767)] = Field(1, description="Raise it with a rebuild from raw, a replay into live topics, or another number of partitions (T6).")
+    generation: Annotated[int, Field(ge=1, le=32_767)] = Field(
+        1, description="Raise it with a rebuild from raw, a replay into live topics, or another number of partitions (T6)."
+    )
     pages: Annotated[int, Field(ge=1, le=65_536)] = Field(4096, description="S: pages of state over all partitions; fixed for good.")
     epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(2.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
     epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one partition's epoch.")
     epoch_bytes_max: Annotated[int, Field(ge=1)] = Field(67_108_864, description="Most bytes of messages of one partition's epoch.")
-    unacked_messages_max: Annotated[int, Field(ge=1)] = Field(1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits.")
+    epoch_state_bytes: Annotated[int, Field(ge=1)] = Field(
+        4_194_304, description="State that one epoch of a partition writes; with more, the changed pages take turns."
+    )
+    unacked_messages_max: Annotated[int, Field(ge=1)] = Field(
+        1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits."
+    )
     session_timeout_s: Annotated[float, Field(ge=6)] = Field(12.0, description="Kafka session timeout.")
     instance: str = Field("", description="Static membership id; empty: dynamic.")
 
@@ -87,7 +106,9 @@ class SinkSettings(_Group):
     retry_s_max: Annotated[float, Field(gt=0)] = Field(15.0, description="Longest wait between two tries while ClickHouse does not take rows.")
     session_timeout_ms: Annotated[int, Field(ge=6_000)] = Field(10_000, description="Kafka session timeout.")
     group_id: str = Field("quarterhour-sink", description="Consumer group.")
-    instance: str = Field("", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic.")
+    instance: str = Field(
+        "", description="Static membership id, one for each process of the group: a process that is started again goes on at once; empty: dynamic."
+    )
 
 
 class QuerySettings(_Group):
