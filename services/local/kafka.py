@@ -87,6 +87,7 @@ _ADVICE: Final = {
     "There is insufficient memory": "The machine has too little free memory for a heap of 1 GiB: free some and start again.",
     "OutOfMemoryError": "The broker's heap of 1 GiB was not enough: stop what reads or writes very large messages and start again.",
     "No space left on device": "The disk is full: free space and start again; nothing that was acknowledged is lost.",
+    "initializeLogDirs": "meta.properties in the broker's log directory is damaged: restore it from a backup, or move the kafka directory away.",
     "Encountered fatal fault": "The broker's files are damaged. Restore the kafka directory, or move it away and start again; what it held is then gone.",
 }
 

@@ -20,7 +20,7 @@ from typing import Final
 from services.local import processes
 from services.local.part import PartError, Say, last_lines, require_free, tell
 from services.local.plan import PORT_BASE, Plan, make_plan
-from services.local.state import PartState, StackState, held, is_running, read_state, write_environment, write_state
+from services.local.state import PartState, StackState, held, is_running, make_data_dir, read_state, write_environment, write_state
 from services.local.supervisor import Child, Supervisor
 from services.runtime.errors import ServiceError
 from services.runtime.settings import SettingsError
@@ -132,8 +132,12 @@ def _require_ports(plan: Plan) -> None:
 
 def start_detached(plan: Plan, say: Say = tell) -> int:
     """Start the stack as a process of its own; return when it is ready (0) or has failed (its exit code). Its words are passed on meanwhile."""
+    try:
+        make_data_dir(plan.data_dir)
+    except PartError as error:
+        say(str(error))
+        return 1
     log = plan.logs / "supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     told = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
         process = subprocess.Popen(_command(plan), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)

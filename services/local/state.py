@@ -97,10 +97,18 @@ def is_running(data_dir: Path) -> bool:
         return False
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Make the directory, and the one for logs in it. Raises `PartError` where that is impossible."""
+    try:
+        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PartError(f"{data_dir} cannot be a data directory ({error.strerror}: {error.filename}). Choose one that can be written: --data-dir.") from error
+
+
 @contextmanager
 def held(data_dir: Path) -> Iterator[None]:
-    """Hold the lock of the data directory. Raises `PartError` when a stack has it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    """Hold the lock of the data directory. Raises `PartError` when a stack has it, or it cannot be made."""
+    make_data_dir(data_dir)
     with (data_dir / "lock").open("a") as file:
         if not _lock(file):
             raise PartError(f"A stack runs on {data_dir} already: `quarterhour status` shows it, `quarterhour down` stops it; or use another --data-dir.")

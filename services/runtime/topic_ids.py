@@ -34,7 +34,10 @@ class TopicIds:
                 found[name] = str(asked.result().topic_id)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise Unavailable(f"Kafka at {self._kafka.bootstrap_servers} does not tell the ids of its topics: {error.args[0].str()}.") from error
+                    raise Unavailable(
+                        f"Kafka at {self._kafka.bootstrap_servers} does not tell the ids of its topics: {error.args[0].str()}. "
+                        "Start the local stack with `quarterhour up`, or set QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS (and the protocol) to your brokers."
+                    ) from error
         return found
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # the package exports these without saying so
 
 from services.local.kafka import start_kafka
@@ -32,8 +32,8 @@ def write(topic: str, value: bytes) -> None:
 
 
 def read(topic: str) -> list[bytes | None]:
-    consumer = Consumer({**ADDRESS, "group.id": "reader", "auto.offset.reset": "earliest"})
-    consumer.subscribe([topic])
+    consumer = Consumer({**ADDRESS, "group.id": "reader"})
+    consumer.assign([TopicPartition(topic, 0, 0)])
     messages = consumer.consume(1, timeout=20)
     consumer.close()
     return [message.value() for message in messages]
@@ -69,6 +69,13 @@ def test_a_second_broker_on_the_same_directory_is_refused_with_the_way_out(home:
 def test_a_directory_that_lost_its_metadata_is_refused_with_the_way_out(home: Path, said: list[str]) -> None:
     (home / "logs" / "platform.voice-0").mkdir(parents=True)
     with pytest.raises(PartError, match=r"holds no meta\.properties.*move it away"):
+        start_kafka(home, PORT, CONTROLLER, said.append)
+
+
+def test_damaged_metadata_is_named_with_the_way_out(home: Path, said: list[str]) -> None:
+    (home / "logs").mkdir(parents=True)
+    (home / "logs" / "meta.properties").write_text("garbage")
+    with pytest.raises(PartError, match=r"meta\.properties .* is damaged: restore it"):
         start_kafka(home, PORT, CONTROLLER, said.append)
 
 

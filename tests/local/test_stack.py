@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import pytest
 
 from services.local import processes
 from services.local.find import stack_settings
-from services.local.part import Part, PartError, require_free
-from services.local.plan import Plan, Ports
-from services.local.stack import stop_stack
+from services.local.part import Part, PartError, Say, require_free
+from services.local.plan import Plan, Ports, make_plan
+from services.local.stack import run_stack, start_detached, stop_stack
 from services.local.state import StackState, held, is_running, read_environment, read_state, write_environment
 from services.local.status import as_text, gather
 from services.local.supervisor import Stage
@@ -175,6 +175,14 @@ def test_a_stack_that_has_stopped_is_not_found(home: Path, said: list[str]) -> N
     with stack(home):
         stop_stack(home, said.append)
     assert stack_settings(home).kafka.bootstrap_servers != f"127.0.0.1:{PORTS.kafka}"
+
+
+@pytest.mark.parametrize("start", [run_stack, start_detached])
+def test_a_data_directory_that_cannot_be_made_is_named_with_the_way_out(home: Path, said: list[str], start: Callable[[Plan, Say], int]) -> None:
+    (home / "file").touch()
+
+    assert start(make_plan(home / "file"), said.append) == 1
+    assert said == [f"{home}/file cannot be a data directory (Not a directory: {home}/file/logs). Choose one that can be written: --data-dir."]
 
 
 def test_the_lock_is_free_again_after_the_block(home: Path) -> None:
