@@ -13,8 +13,8 @@ import pytest
 from tests.page.conftest import Evaluate
 
 SHOWN = ("usage.js", "read.js", "state.js", "csv.js")
-COUNTS = {"sessions": 6, "billing_sessions": 3, "voice_sessions": 2, "alert_sessions": 1, "conversations": 3}
-SEATS = {"concurrent_seats": 5, "peak_at": "2026-03-02T10:07:09.000+05:30", "named_seats": 8, "agent_count": 7}
+COUNTS: dict[str, Any] = {"sessions": 6, "billing_sessions": 3, "voice_sessions": 2, "alert_sessions": 1, "conversations": 3}
+SEATS: dict[str, Any] = {"concurrent_seats": 5, "peak_at": "2026-03-02T10:07:09.000+05:30", "named_seats": 8, "agent_count": 7}
 
 
 def bucket(day: int, state: str = "closed", **values: int) -> dict[str, Any]:

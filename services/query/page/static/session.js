@@ -79,12 +79,13 @@ function lineOf(session, siblings, act) {
 
 function factsOf(session) {
   const when = (text, none) => (text ? h("time", { datetime: text }, instant(text)) : none);
+  const whole = session.type === "voice" ? "Call" : "Conversation";
   const rows = [
     ["Start", when(session.start)],
     ["End", when(session.end)],
-    [session.type === "voice" ? "Call" : "Conversation", session.conversation_id ? mono(session.conversation_id) : "none: an alert stands alone"],
-    ["It began", session.type === "alert" ? null : when(session.conversation_start)],
-    ["It ended", session.type === "alert" ? null : when(session.conversation_end, "not known to have ended")],
+    [whole, session.conversation_id ? mono(session.conversation_id) : "none: an alert stands alone"],
+    [`${whole} began`, session.type === "alert" ? null : when(session.conversation_start)],
+    [`${whole} ended`, session.type === "alert" ? null : when(session.conversation_end, "not known to have ended")],
     ["App", session.app_id],
     ["Channel", session.channel],
     ["User", session.kore_user_id && mono(session.kore_user_id)],

@@ -77,20 +77,16 @@ function cellOf(table, column, row, index) {
 /** Of what does not add up, the whole range is not the sum of the rows: it is asked for by itself, and stands here without parts. */
 function footOf(shown, columns) {
   const sums = shown.series.adds ? shown.columns.map((_, index) => shown.rows.reduce((sum, row) => sum + (row.values[index] ?? 0), 0)) : shown.columns.map(() => null);
-  const cells = columns.map((column) => {
-    if (column.key === "start") return h("th", { scope: "row" }, "Whole range");
-    if (column.key === "total") return h("td", { class: "strong" }, amount(shown.total));
-    if (column.key === "before") return h("td", {}, amount(shown.totalBefore));
-    if (column.key === "change") return h("td", {}, wholeChange(shown));
-    return h("td", {}, amount(sums[shown.columns.findIndex((each) => each.key === column.key)]));
-  });
-  return h("tfoot", {}, h("tr", {}, cells));
+  const { fair } = shown;
+  const isOver = fair?.of === null;
+  const whole = { total: shown.total, before: shown.totalBefore, change: isOver ? change(fair.now, fair.before) : "so far" };
+  const part = fair && !isOver ? [footRow(columns, `Its ${fair.of} periods that are over`, { total: fair.now, before: fair.before, change: change(fair.now, fair.before) }, null)] : [];
+  return h("tfoot", {}, footRow(columns, "Whole range", whole, (column) => sums[shown.columns.findIndex((each) => each.key === column.key)]), part);
 }
 
-function wholeChange({ fair }) {
-  if (!fair) return amount(null);
-  const of = fair.of === null ? null : `the ${fair.of} periods that are over: ${number(fair.now)}, before ${number(fair.before)}`;
-  return h("span", { title: of }, change(fair.now, fair.before));
+function footRow(columns, title, { total, before, change: changed }, partOf) {
+  const known = { start: h("th", { scope: "row" }, title), total: h("td", { class: "strong" }, amount(total)), before: h("td", {}, amount(before)), change: h("td", {}, before === null ? amount(null) : changed) };
+  return h("tr", {}, columns.map((column) => known[column.key] ?? h("td", {}, partOf ? amount(partOf(column)) : "")));
 }
 
 function compare(column, a, b, direction) {
