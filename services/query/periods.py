@@ -17,7 +17,7 @@ What the ranges mean (the specification leaves it open):
   last bucket are cut where the range begins and ends. Where midnight does not exist, the day begins at the jump; where it comes twice, at the first; a day that
   a zone skipped has no bucket.
 
-Limits: instants of the years 2000-2199 (every offset since is a multiple of 15 minutes), ranges up to three years, at most 10,000 buckets.
+Limits: instants of the years 2000-2148 (every offset since is a multiple of 15 minutes; ClickHouse has days until 2149), ranges up to three years, at most 10,000 buckets.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ RANGE_MS_MAX: Final = 1098 * DAY_MS
 """Three years, two of them leap years, and the hours of clock changes."""
 BUCKETS_MAX: Final = 10_000
 FIRST_MS: Final = parse_ms("2000-01-01T00:00:00Z")
-LAST_MS: Final = parse_ms("2200-01-01T00:00:00Z")
+LAST_MS: Final = parse_ms("2149-01-01T00:00:00Z")
 
 _RANGE_DAYS: Final[dict[str, int]] = {"7d": 7, "1w": 7, "2w": 14, "4w": 28}
 _RANGE_MONTHS: Final[dict[str, int]] = {"1m": 1, "2m": 2, "3m": 3, "6m": 6}
@@ -136,9 +136,9 @@ def read_zone(name: str) -> ZoneInfo:
 def check_span(from_ms: int, to_ms: int) -> None:
     """The limits of the head. Raises PeriodError."""
     if not FIRST_MS <= from_ms <= LAST_MS:
-        raise PeriodError("from", "Outside the years 2000 to 2199.")
+        raise PeriodError("from", "Outside the years 2000 to 2148.")
     if not FIRST_MS <= to_ms <= LAST_MS:
-        raise PeriodError("to", "Outside the years 2000 to 2199.")
+        raise PeriodError("to", "Outside the years 2000 to 2148.")
     if from_ms >= to_ms:
         raise PeriodError("to", "Must be later than from (to is not included).")
     if to_ms - from_ms > RANGE_MS_MAX:
@@ -211,8 +211,8 @@ def _read_instant(field: str, text: str, zone: ZoneInfo) -> int:
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)
-            if not 2000 <= day.year <= 2200:
-                raise PeriodError(field, "Outside the years 2000 to 2199.")
+            if not 2000 <= day.year <= 2149:
+                raise PeriodError(field, "Outside the years 2000 to 2148.")
             return midnight_ms(day, zone)
         return parse_ms(_PLUS_READ_AS_SPACE.sub("+", text))
     except PeriodError:

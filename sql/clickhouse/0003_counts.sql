@@ -39,14 +39,28 @@ SETTINGS index_granularity = 512
 COMMENT 'Sessions and conversations by quarter. Only with usage_days, which tells what is valid.';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_days_of_sessions TO usage_days
+(
+    workspace_id String COMMENT 'The tenant.',
+    day Date COMMENT 'UTC day of t0.',
+    touched_at DateTime64(6, 'UTC') COMMENT 'Now.',
+    counted_at DateTime64(6, 'UTC') COMMENT '1970: an insert is no count.'
+)
 AS SELECT workspace_id, toDate(conversation_start) AS day, max(now64(6, 'UTC')) AS touched_at, toDateTime64(0, 6, 'UTC') AS counted_at
 FROM billing_sessions
-GROUP BY workspace_id, day;
+GROUP BY workspace_id, day
+COMMENT 'Notes every insert of sessions in usage_days.';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_days_of_conversations TO usage_days
+(
+    workspace_id String COMMENT 'The tenant.',
+    day Date COMMENT 'UTC day of t0.',
+    touched_at DateTime64(6, 'UTC') COMMENT 'Now.',
+    counted_at DateTime64(6, 'UTC') COMMENT '1970: an insert is no count.'
+)
 AS SELECT workspace_id, toDate(start) AS day, max(now64(6, 'UTC')) AS touched_at, toDateTime64(0, 6, 'UTC') AS counted_at
 FROM conversations
-GROUP BY workspace_id, day;
+GROUP BY workspace_id, day
+COMMENT 'Notes every insert of conversations in usage_days.';
 
 -- What was there before this file.
 INSERT INTO usage_days (workspace_id, day, touched_at, counted_at)
