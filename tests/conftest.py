@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -14,13 +15,14 @@ import pytest
 from services.runtime.settings import PREFIX, ClickHouseSettings, KafkaSettings, PostgresSettings, Settings, read_settings
 from tests.parts import containers, local
 from tests.parts.choice import NAMED_BY, Choice, PartName, choose
+from tests.parts.examples import examples
 from tests.parts.own import delete_topics, product_topics
 
 Group = TypeVar("Group", KafkaSettings, ClickHouseSettings, PostgresSettings)
 
 _GIVEN = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
 
-hypothesis.settings.register_profile("quarterhour", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("quarterhour", deadline=None, print_blob=True, max_examples=examples(100))
 hypothesis.settings.load_profile("quarterhour")
 
 
@@ -29,6 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = [name for name in NAMED_BY.values() if name in _GIVEN]
     if shared and hasattr(config, "workerinput"):
         pytest.exit(f"Several workers would delete each other's topics: run without -n, or without {', '.join(shared)}.", 4)
+    # Ended by `timeout` or a CI that gives up: stop the parts all the same, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not config.getoption("numprocesses", None):
         for name in _GIVEN:
             del os.environ[name]

@@ -38,7 +38,7 @@ def simulate(
     *,
     days: Annotated[int, typer.Option(min=1, help="Whole days of history.")] = 90,
     start: Annotated[str | None, typer.Option(help="First day or instant, such as 2026-01-01. Default: so many days before today, and on until now.")] = None,
-    workspaces: Annotated[int, typer.Option(min=1)] = 1,
+    workspaces: Annotated[int, typer.Option(min=1, help="Customers of the platform, each with its own apps and agents.")] = 1,
     apps: Annotated[int, typer.Option(min=1, help="Apps of each workspace.")] = 3,
     agents: Annotated[int, typer.Option(min=0, help="Human agents of each workspace.")] = 25,
     conversations_per_day: Annotated[float, typer.Option(min=0.0, help="Conversations of each workspace on an average day; calls and alerts on top.")] = 400.0,

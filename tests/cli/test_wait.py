@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Thread
 
+import pytest
 from confluent_kafka import Producer
 
 from services.events.decode import decode
@@ -131,7 +132,8 @@ def test_until_without_close_is_refused(run: Run) -> None:
     assert (result.exit_code, "--close" in result.stderr) == (2, True)
 
 
-def test_without_a_broker_a_sentence_says_what_to_do(log: Log, run: Run) -> None:
+def test_without_a_broker_a_sentence_says_what_to_do(log: Log, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.runtime.kafka.TIMEOUT_S", 1.0)
     log.settings = log.settings.model_copy(update={"kafka": log.settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:1"})})
     for command in (("wait",), ("emit", "/dev/null"), ("simulate",)):
         result = run(*command)

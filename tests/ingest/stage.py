@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from services.events.batches import Range, decode_batch
 from services.events.topics import BATCHES, LEDGER, RAW_TOPICS, REJECTED
 from services.meters.fold import PartitionFold
 from services.meters.rules import Rules
-from services.runtime.kafka import client_config, create_topics
+from services.runtime.committed import Committed
+from services.runtime.kafka import client_config
 from services.runtime.settings import PREFIX, IngestSettings, KafkaSettings, Settings, environment_of
 from tests.meters.driver import Facts, folded
-from tests.parts.own import delete_topics
+from tests.parts.own import make_topics
 
 RUN = "import sys; from services.ingest.main import run; sys.exit(run())"
 RAW_PARTITIONS = 2
@@ -43,12 +44,12 @@ class Stage:
     def __post_init__(self) -> None:
         kafka = self.kafka.model_copy(update={"raw_partitions": RAW_PARTITIONS, "batches_partitions": 2, "facts_partitions": 1})
         self.settings = Settings(kafka=kafka, ingest=IngestSettings(poll_ms=20, tick_s=0.5, session_timeout_ms=6_000))
-        delete_topics(kafka)
-        create_topics(self.settings, lambda _line: None)
+        make_topics(self.settings)
         self.admin = AdminClient(client_config(kafka, "ERROR"))
         for group in self.admin.delete_consumer_groups([self.settings.ingest.group_id]).values():
             group.exception()  # The first test has none.
         self._producer = Producer(client_config(kafka) | {"enable.idempotence": True, "message.max.bytes": 8 * 1024 * 1024})
+        self._committed = Committed(kafka)
 
     def write(self, place: Place, values: Sequence[bytes | None], log_ms: int) -> None:
         """Records into a raw partition, all of one log time."""
@@ -85,6 +86,7 @@ class Stage:
         for process in self.running:
             if process.poll() is None:
                 self.kill(process)
+        self._committed.close()
 
     def logs(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-3000:] for path in sorted(self.directory.glob("ingest-*.log")))
@@ -101,9 +103,8 @@ class Stage:
 
     def committed(self, group_id: str) -> dict[Place, int]:
         """Of every raw partition with more than nothing."""
-        asked = ConsumerGroupTopicPartitions(group_id, [TopicPartition(topic, number) for topic in RAW_TOPICS for number in range(RAW_PARTITIONS)])
-        found = self.admin.list_consumer_group_offsets([asked])[group_id].result(10).topic_partitions
-        return {(place.topic, place.partition): place.offset for place in found if place.offset > 0}
+        found = self._committed.of(group_id, [(topic, number) for topic in RAW_TOPICS for number in range(RAW_PARTITIONS)])
+        return {place: offset for place, offset in found.items() if offset > 0}
 
     def ranges(self) -> dict[Place, list[Range]]:
         """What the messages of the first batches partition say they cover, of each raw partition, without the empty ones."""

@@ -18,6 +18,7 @@ from services.ingest.batcher import Batcher, Layout, RawPartition, RawRecord, To
 from services.meters.fold import PartitionFold
 from services.meters.rules import Rules
 from tests.meters.driver import Facts, folded
+from tests.parts.examples import examples
 from tests.reference import strategies as made
 from tests.reference.instants import instant_ms, instant_text
 from tests.reference.model import reference_of_events
@@ -227,7 +228,7 @@ def _log(history: list[made.CloudEvent]) -> list[RawRecord]:
     return records
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_a_crash_and_a_second_reading_with_other_cuts_change_nothing(data: st.DataObject) -> None:
     history = data.draw(made.histories)
@@ -251,7 +252,7 @@ def test_a_crash_and_a_second_reading_with_other_cuts_change_nothing(data: st.Da
     assert downstream.facts(batcher) == reference_of_events(history, instant_ms("2030-01-01T00:00:00Z"))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.data())
 def test_two_ingests_that_read_the_same_at_once_change_nothing(data: st.DataObject) -> None:
     history = data.draw(made.histories)

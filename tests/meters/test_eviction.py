@@ -19,6 +19,7 @@ from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
 from tests.meters.driver import folded
+from tests.parts.examples import examples
 from tests.reference import strategies as made
 from tests.reference.instants import instant_ms, instant_text
 from tests.reference.model import reference_of_events
@@ -118,7 +119,7 @@ class Weeks:
         self.published += self.fold.apply(encode_batch(batches[0]), self.sent)
 
 
-@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
+@settings(max_examples=examples(60), deadline=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
 @given(st.data())
 def test_what_is_let_go_is_never_missed(data: st.DataObject) -> None:
     history = data.draw(long_histories())

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.parts.examples import examples
 from tests.reference import strategies
 from tests.reference.asleep import parts_awake
 from tests.reference.clock import bot_clock
@@ -19,7 +20,7 @@ from tests.reference.usage import Billed, Episode, bill, episodes_of, human_time
 
 CLOCK_MS = strategies.BASE_MS + 10**11
 
-quick = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
 def billed_of(events: list[dict[str, Any]]) -> list[Billed]:
