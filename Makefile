@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo up down test acceptance chaos lint type schemas fmt
+.PHONY: help setup lock demo up down test test-long acceptance chaos lint type schemas fmt
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ demo: setup ## 90 days of a small platform through the real pipeline
 
 test: setup ## Every test
 	$(BIN)/python -m pytest -q
+
+test-long: setup ## The tests of properties with twenty times as many examples
+	HYPOTHESIS_LONG=1 $(BIN)/python -m pytest -q --timeout 7200 tests/events tests/ingest tests/meters tests/query/test_periods.py tests/reference tests/spec
 
 acceptance: setup ## FILE=events.jsonl[.zst] through the stack: as it is, shuffled and repeated, with a pause, with two processors
 	$(BIN)/python -m tests.pipeline.acceptance $(FILE)
