@@ -14,6 +14,12 @@ import typer
 
 WORKSPACE_SEED: Final = 1
 WAIT_S_MAX: Final = 900
+RANGES: Final = (("3m", "Usage by month"), ("2w", "Usage by day"))
+COLUMNS: Final = {
+    "billing_sessions": "billing sessions", "voice_sessions": "voice", "alert_sessions": "alerts", "conversations": "conversations",
+    "concurrent_seats": "peak seats", "named_seats": "named seats", "agent_count": "agents",
+}  # fmt: skip
+"""Count of a trend -> heading."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,9 +58,9 @@ def _show(data_dir: Path | None) -> None:
     create = [sys.executable, "-m", "services.cli", "keys", "create", "--workspace", workspace, "--name", "demo"]
     key = subprocess.run(create, check=True, stdout=subprocess.PIPE, text=True, env=child_environment(settings)).stdout.strip()
     address = f"http://{settings.query.host}:{settings.query.port}"
-    for name in ("3m", "2w"):
-        _table(_get(f"{address}/v1/usage/trends?{urlencode({'range': name})}", key))
-    typer.echo(f"\nThe query service is at {address} and this key reads workspace {workspace}:\n  {key}")
+    for name, title in RANGES:
+        _table(title, _get(f"{address}/v1/usage/trends?{urlencode({'range': name})}", key))
+    typer.echo(f"\nThe usage page is {address}/ and this key reads workspace {workspace}:\n  {key}")
     typer.echo(f"  curl -H 'Authorization: Bearer {key}' '{address}/v1/usage/trends?range=3m'")
 
 
@@ -67,18 +73,23 @@ def _workspace(settings: Any) -> str:
     return str(rows[0][0])
 
 
-def _table(answer: dict[str, Any]) -> None:
+def _table(title: str, trend: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    buckets = answer["buckets"]
-    columns = [name for name, value in buckets[0].items() if isinstance(value, int | str)]
-    table = Table(title="usage trend")
-    for column in columns:
-        table.add_column(column)
-    for bucket in buckets:
-        table.add_row(*(str(bucket[column]) for column in columns))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    table = Table(title=title, caption=f"metered up to {trend['as_of']}")
+    table.add_column("from")
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="right")
+    for bucket in trend["buckets"]:
+        table.add_row(bucket["start"][:10], *(_shown(bucket[name]) for name in COLUMNS))
+    table.add_section()
+    table.add_row("together", *(_shown(trend["totals"][name]) for name in COLUMNS))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def _shown(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
 
 
 def _get(url: str, key: str) -> dict[str, Any]:
