@@ -163,6 +163,22 @@ class Seats(Answer):
     apps: list[ScopeSeats] = Field(description="Every app that has a seat in the range, by id.")
 
 
+class AgentPresence(Answer):
+    agent_id: str
+    app_ids: list[str] = Field(description="The apps that the agent served then, of all logins at that instant.")
+    since: LocalInstant = Field(description="Start of the first of these logins.")
+    until: LocalInstant | None = Field(description="End of the last of them; null while one is open.")
+
+
+class AgentsAtInstant(Answer):
+    """Who was logged in; a login is over at its end (S7)."""
+
+    workspace_id: str
+    app_ids: list[str] = Field(description="Agents of these apps; empty: of all of the workspace.")
+    at: LocalInstant
+    agents: list[AgentPresence] = Field(description="Each agent once (S2), by id.")
+
+
 class Health(Answer):
     ready: bool
     checks: dict[str, bool]

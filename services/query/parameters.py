@@ -28,6 +28,13 @@ class FreshnessParameters(ZoneParameters):
     )
 
 
+class AgentParameters(ZoneParameters):
+    at: str = Field(max_length=64, description="The instant, RFC 3339.", examples=["2026-01-31T13:45:00+05:30"])
+    app_id: list[AppId] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only agents of these apps; may be repeated. Default: all apps that the key may see."
+    )
+
+
 class RangeParameters(ZoneParameters):
     """Whose numbers and of when. The workspace is that of the API key."""
 
