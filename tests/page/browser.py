@@ -150,7 +150,7 @@ class Browser:
         script = f"""(() => {{
             const found = [...document.querySelectorAll({json.dumps(selector)})].find((each) => each.getClientRects().length);
             if (!found) return null;
-            found.scrollIntoView({{block: "center", behavior: "instant"}});
+            found.scrollIntoView({{block: "nearest", behavior: "instant"}});
             const box = found.getBoundingClientRect();
             return [box.x + box.width / 2, box.y + box.height / 2];
         }})()"""

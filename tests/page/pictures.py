@@ -14,16 +14,16 @@ PICTURES: Final = Path(__file__).parent / "pictures"
 
 def take(looking: Looking) -> None:
     """Light with a bar under the pointer, dark by app, a table, a phone."""
-    page = looking.at("?timezone=Asia%2FKolkata", height=860)
+    page = looking.at("?timezone=Asia%2FKolkata", height=1120)
     page.picture(PICTURES / "light.png")
     page = looking.at("?timezone=Asia%2FKolkata&group_by=app&compare=previous", height=860)
     page.click("#theme")
     page.point(*page.middle(".column:nth-child(17) .hit"))
     page.until("document.querySelector('.card:not([hidden])')")
     page.picture(PICTURES / "dark.png")
-    page = looking.at("?timezone=Asia%2FKolkata&range=2w&group_by=app&view=table", height=860)
+    page = looking.at("?timezone=Asia%2FKolkata&range=2w&group_by=app&view=table", height=920)
     page.picture(PICTURES / "table.png")
-    page = looking.at("?timezone=Asia%2FKolkata&range=2w", width=390, height=844)
+    page = looking.at("?timezone=Asia%2FKolkata&range=2w", width=390, height=1000)
     page.picture(PICTURES / "phone.png")
 
 

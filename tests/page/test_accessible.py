@@ -42,6 +42,15 @@ def test_axe_finds_nothing(looking: Looking, view: str, theme: str) -> None:
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_view_of_a_session(looking: Looking, theme: str) -> None:
+    page = looking.at("?timezone=UTC&series=billing_sessions")
+    page.media({"prefers-color-scheme": theme, "prefers-reduced-motion": "reduce"})
+    page.click("#sessions tbody button")
+    page.until("document.querySelector('#session .facts')")
+    assert violations(page) == []
+
+
 def test_axe_finds_nothing_at_the_door_on_a_phone(looking: Looking) -> None:
     page = looking.browser
     page.new_page(390, 844)

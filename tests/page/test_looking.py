@@ -279,6 +279,50 @@ def test_more_sessions_come_after_the_first_page_without_one_twice(looking: Look
     assert len(set(starts)) == 50
 
 
+def test_a_session_says_why_it_was_billed_and_has_a_link_of_its_own(looking: Looking) -> None:
+    looking.at("?range=1w&timezone=Asia%2FKolkata")
+    listed = api(looking, "/v1/usage/sessions?range=1w&type=usage&order=desc&limit=1000&timezone=Asia/Kolkata")["sessions"]
+    assert isinstance(listed, list)
+    with_human = next(each for each in listed if each["human_ms"] > 120_000 and each["rule"] == "U7:ended")
+    page = looking.at(f"?timezone=Asia%2FKolkata&session={with_human['billing_session_id']}")
+    page.until("document.querySelector('#session').open && document.querySelector('#session .facts')")
+    text = page.text("#session")
+    assert "The conversation ended before 15 minutes were full." in text
+    assert "rule U7:ended" in text
+    assert f"{with_human['human_ms'] // 60_000} min" in text
+    assert "with a human agent, not billed" in text
+    assert with_human["billing_session_id"] in text
+
+
+def test_a_session_opens_from_the_list_and_closes_with_back_and_escape(looking: Looking) -> None:
+    page = looking.at("?range=1w&timezone=UTC")
+    for close in ("history.back()", None):
+        page.click("#sessions tbody button")
+        page.until("document.querySelector('#session').open && document.activeElement.id === 'session-title'")
+        assert "session" in asked(page)
+        if close:
+            page.run(close)
+        else:
+            page.press("Escape")
+        page.until("!document.querySelector('#session').open")
+        assert "session" not in asked(page)
+
+
+def test_a_session_that_is_not_there_says_so(looking: Looking) -> None:
+    page = looking.at(f"?timezone=UTC&session={'0' * 32}")
+    page.until("document.querySelector('#session').open")
+    assert "There is no such session" in page.text("#session")
+    assert all("404" in trouble for trouble in page.troubles)
+    page.troubles.clear()
+
+
+def test_the_peak_names_as_many_agents_as_it_has_seats(looking: Looking) -> None:
+    page = looking.at("?range=4w&timezone=Asia%2FKathmandu")
+    seats = int(page.text(".peak-value").split()[0])
+    assert page.run("document.querySelectorAll('.who li').length") == seats
+    assert "UTC+05:45" in page.text(".peak-when")
+
+
 # States
 
 

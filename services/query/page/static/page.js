@@ -121,10 +121,20 @@ function loadTrend(again = false) {
 function loadSeats(again = false) {
   const query = rangeQuery(page.state);
   const body = byId("seats-body");
-  const load = async (signal) => ({ seats: await ask("seats", query, signal), who: null });
+  const load = async (signal) => {
+    const seats = await ask("seats", query, signal);
+    const at = seats.together.peak_at;
+    return { seats, who: at ? await ask("agents", agentsQuery(at), signal) : null };
+  };
   const draw = ({ seats, who }) => replace(body, seatsView(seats, who));
   const failed = (error) => replace(body, trouble(error, () => loadSeats(true), true));
   panels.seats.ask(query.toString(), { load, draw, trouble: failed }, again);
+}
+
+function agentsQuery(at) {
+  const query = new URLSearchParams({ at, timezone: page.state.zone });
+  for (const app of page.state.apps) query.append("app_id", app);
+  return query;
 }
 
 // Sessions

@@ -3,13 +3,13 @@
 import { h } from "./dom.js";
 import { counted, instant, number, utc, wall } from "./words.js";
 
-/** `seats`: the API's; `who`: {agents, at} of the peak, or null where nobody was on. */
+/** `seats` and `who` (the agents at the peak, or null where nobody was on) are the API's. */
 export function seatsView(seats, who) {
   const { together } = seats;
   if (!together.concurrent_seats && !together.named_seats && !together.agent_count) {
     return h("div", { class: "state small" }, h("strong", {}, "No agent in this range"), h("p", {}, "Nobody was logged in or assigned."));
   }
-  return [peakOf(together), factsOf(together), appsOf(seats), who ? whoOf(who) : null];
+  return [peakOf(together), who ? whoOf(who) : null, factsOf(together), appsOf(seats)];
 }
 
 function peakOf(together) {
@@ -42,8 +42,12 @@ function appsOf(seats) {
 }
 
 function whoOf(who) {
+  const name = (agent) => {
+    const until = agent.until ? `until ${instant(agent.until)}` : "still on";
+    return h("li", { title: `since ${instant(agent.since)}, ${until}; ${agent.app_ids.join(", ")}` }, agent.agent_id);
+  };
   return [
-    h("h3", { class: "who-title" }, `Who was on at the peak: ${counted(who.agents.length, { one: "agent", many: "agents" })}`),
-    h("ul", { class: "who", tabindex: "0", "aria-label": "Agents at the peak" }, who.agents.map((agent) => h("li", { title: agent.note }, agent.name))),
+    h("h3", { class: "who-title" }, `Who was on: ${counted(who.agents.length, { one: "agent", many: "agents" })}`),
+    h("ul", { class: "who", tabindex: "0", "aria-label": "Agents at the peak" }, who.agents.map(name)),
   ];
 }

@@ -7,7 +7,9 @@ import { change, number } from "./words.js";
 
 export function drawTiles(form, state, usage, choose) {
   const focused = form.contains(document.activeElement);
+  const scrolled = form.scrollLeft;
   replace(form, SERIES.map((series) => tileOf(series, state, usage, choose)));
+  form.scrollLeft = scrolled;
   if (focused) form.querySelector("input:checked").focus();
 }
 

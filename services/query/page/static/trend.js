@@ -60,7 +60,7 @@ function drawHead(trend, state, usage) {
   const { shown } = trend;
   byId("trend-title").textContent = titleOf(shown);
   drawTools(trend, state, usage);
-  replace(byId("legend"), legendOf(shown));
+  replace(byId("legend"), state.view === "graph" ? legendOf(shown) : noteOf(shown));
   const reach = usage.asOf ? `Metered up to ${instant(usage.asOf)}` : "Nothing metered yet";
   const offsets = [...new Set([shown.rows[0], shown.rows.at(-1)].map((row) => utc(wall(row.start).offset)))];
   replace(byId("trend-stamp"), h("span", {}, shown.zone === "UTC" ? "Periods of UTC" : `Periods of ${shown.zone} (${offsets.join(", then ")})`), h("span", {}, `${reach} · CSV and table hold the same rows`));
@@ -93,8 +93,10 @@ function legendOf(shown) {
   const open = shown.rows.some((row) => row.state === "open") ? [key("open-key", "Not over yet")] : [];
   const nothing = shown.rows.some((row) => row.total === null) ? [key("nothing-key", "No data")] : [];
   const ghost = shown.compare ? [key("ghost-key", "The period before")] : [];
-  return [...columns, ...whole, ...open, ...nothing, ...ghost, shown.note ? h("li", { class: "faint" }, shown.note) : null];
+  return [...columns, ...whole, ...open, ...nothing, ...ghost, noteOf(shown)];
 }
+
+const noteOf = (shown) => (shown.note ? h("li", { class: "faint" }, shown.note) : []);
 
 function emptyOf(usage, state, act) {
   if (!usage.since) {
