@@ -50,5 +50,5 @@ def test_a_setting_says_what_it_is(name: str) -> None:
 
 def test_every_setting_that_a_document_names_exists() -> None:
     known = setting_names().keys()
-    named = {(str(path), found) for path, text in texts() if str(path).endswith(DOCUMENTS) for found in re.findall(rf"\b{PREFIX}[A-Z0-9_]+", text)}
+    named = {(str(path), found) for path, text in texts().items() if str(path).endswith(DOCUMENTS) for found in re.findall(rf"\b{PREFIX}[A-Z0-9_]+", text)}
     assert sorted((path, name) for path, name in named if name not in known and not (name.endswith("_") and any(each.startswith(name) for each in known))) == []

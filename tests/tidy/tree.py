@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +20,10 @@ def tracked() -> list[Path]:
     return [Path(name) for name in names if name and (ROOT / name).is_file()]
 
 
-def texts() -> Iterator[tuple[Path, str]]:
-    """Every tracked file of text."""
-    for path in tracked():
-        if path.suffix not in _NOT_TEXT:
-            yield path, (ROOT / path).read_text(errors="replace")
+@cache
+def texts() -> dict[Path, str]:
+    """Every tracked file of text, and what it says."""
+    return {path: (ROOT / path).read_text(errors="replace") for path in tracked() if path.suffix not in _NOT_TEXT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,22 @@ class Module:
 
     def attributes(self) -> set[str]:
         """Every dotted name that is looked up: `os.environ`, `time.time`."""
-        return {ast.unparse(node) for node in ast.walk(self.tree) if isinstance(node, ast.Attribute)}
+        return {dotted for node in ast.walk(self.tree) if isinstance(node, ast.Attribute) and (dotted := _dotted(node))}
+
+
+def _dotted(node: ast.expr) -> str:
+    """Empty: it begins with something else than a name."""
+    if isinstance(node, ast.Name):
+        return node.id
+    before = _dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    return f"{before}.{node.attr}" if before and isinstance(node, ast.Attribute) else ""
+
+
+def modules(*rooms: str) -> list[Module]:
+    """The Python modules below these folders."""
+    return [module for module in _modules() if any(module.path.is_relative_to(room) for room in rooms)]
 
 
 @cache
-def modules(*rooms: str) -> tuple[Module, ...]:
-    """The Python modules below these folders."""
-    paths = [path for path in tracked() if path.suffix == ".py" and any(path.is_relative_to(room) for room in rooms)]
-    return tuple(Module(path, text := (ROOT / path).read_text(), ast.parse(text)) for path in paths)
+def _modules() -> list[Module]:
+    return [Module(path, text, ast.parse(text)) for path, text in texts().items() if path.suffix == ".py"]
