@@ -119,7 +119,8 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     specs = [TopicSpec(name, kafka.raw_partitions, _RAW) for name in topics.RAW_TOPICS]
     specs.append(TopicSpec(topics.BATCHES, kafka.batches_partitions, _BATCHES, "QUARTERHOUR_KAFKA__BATCHES_PARTITIONS"))
     specs.append(TopicSpec(state_topic(settings), kafka.batches_partitions, _STATE, "QUARTERHOUR_KAFKA__BATCHES_PARTITIONS"))
-    specs.extend(TopicSpec(name, kafka.facts_partitions, _FACTS, "QUARTERHOUR_KAFKA__FACTS_PARTITIONS") for name in topics.FACT_TOPICS)
+    for name in topics.FACT_TOPICS:
+        specs.append(TopicSpec(name, kafka.facts_partitions, _LEDGER if name == topics.LEDGER else _FACTS, "QUARTERHOUR_KAFKA__FACTS_PARTITIONS"))
     return specs
 
 
@@ -154,6 +155,8 @@ _STATE: Final = {
     "min.cleanable.dirty.ratio": "0.2",
 }
 _FACTS: Final = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(_HOUR_MS)}
+# The same few lines again every five seconds: small segments, so that who reads the ledger reads an hour of it and not a week (`quarterhour verify`).
+_LEDGER: Final = {**_FACTS, "segment.ms": str(_HOUR_MS), "min.cleanable.dirty.ratio": "0.2"}
 
 
 def create_topics(settings: Settings, say: Say) -> None:
