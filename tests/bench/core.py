@@ -16,9 +16,9 @@ from itertools import islice
 from typing import Any, Final
 
 from services.events import topics
-from services.events.batches import Range, encode_batch
+from services.events.batches import encode_batch
 from services.events.outgoing import OutFact
-from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
+from services.ingest.batcher import Batcher, Layout, Totals
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, Rules
 from tests.bench.measure import Watch, peak_rss_mib, settled_rss_bytes
@@ -85,11 +85,14 @@ class Ingest:
 
     def poll(self, raws: list[Raw], watch: Watch) -> list[bytes]:
         """One message for each batches partition."""
-        records = [self._record(raw) for raw in raws]
+        runs: dict[int, list[tuple[int, int, bytes | None]]] = {}
+        for topic, log_ms, value in raws:
+            runs.setdefault(topic, []).append((self._offsets[topic], log_ms, value))
+            self._offsets[topic] += 1
         tick_ms = raws[-1][1]
         with watch.on():
-            for record in records:
-                self._batcher.add(record)
+            for topic, run in runs.items():
+                self._batcher.add_run((topic, 0), run)
             batches, rejected = self._batcher.take(tick_ms, tick_ms)
             messages = [encode_batch(batch) for batch in batches]
         self.rejected += len(rejected)
@@ -98,15 +101,9 @@ class Ingest:
     def close(self, log_ms: int) -> list[bytes]:
         """What `log.closed` in every raw partition would come to: nothing older will ever come."""
         batches, _ = self._batcher.take(log_ms, log_ms)
-        for batch in batches:
-            batch.ranges = [Range(topic, 0, at, at, at == 0, None, None, FOREVER_MS, idle=False) for topic, at in enumerate(self._offsets)]
+        for range_ in batches[0].ranges:
+            range_.closed_ms = FOREVER_MS
         return [encode_batch(batch) for batch in batches]
-
-    def _record(self, raw: Raw) -> RawRecord:
-        topic, log_ms, value = raw
-        offset = self._offsets[topic]
-        self._offsets[topic] = offset + 1
-        return RawRecord(topic, 0, offset, log_ms, value)
 
 
 class Processor:

@@ -96,7 +96,7 @@ def _wait(stand: Stand, settings: Settings, room: str, rows: Rows) -> None:
     offsets, looked_s = stand.offsets(), 0.0
     goal = {where: range_.stop for where, range_ in offsets.held(names).items() if len(range_)}
     deadline = time.monotonic() + _DONE_S_MAX
-    while _behind(goal, offsets.committed(group(settings))):
+    while _behind(goal, offsets.committed(group(settings), goal)):
         stand.require_living()
         if time.monotonic() > deadline:
             raise RuntimeError(f"{room} was not done in {_DONE_S_MAX:.0f} s")

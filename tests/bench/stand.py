@@ -7,6 +7,7 @@ Limit: one broker; loopback; the ports from `port_base` on.
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from services.runtime.clickhouse import connect
 from services.runtime.kafka import create_topics, topic_specs
 from services.runtime.migrations import ClickHouseStore, pending
 from services.runtime.settings import Settings, environment_for_children
+from tests.bench import spy
 from tests.bench.core import Ending, Show
 from tests.bench.measure import cpu_s_of, peak_rss_mib_of
 from tests.bench.workload import Workload, records
@@ -46,6 +48,9 @@ class Stand:
     settings: Settings
     parts: dict[str, Running] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    spying: bool = False
+    """Whether py-spy looks at every service: its samples land in `home`, and the figures are worth less."""
+    spies: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def servers(self) -> str:
@@ -119,6 +124,8 @@ class Stand:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not get ready: {self.tail(name)}")
             time.sleep(0.02)
+        if self.spying:
+            self.spies.append(spy.look_at(process.pid, self.home / f"{name}.spy"))
         return process.pid
 
     def metric(self, name: str, metric: str) -> float:
@@ -157,6 +164,8 @@ class Stand:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        while self.spies:
+            self.spies.pop().wait(_STOP_S)
 
     def stored(self, settings: Settings) -> Ending:
         """What ClickHouse holds, as the facts were published."""
@@ -198,6 +207,7 @@ def stand(home: Path, port_base: int, clickhouse: bool = True) -> Iterator[Stand
     """A broker, and a ClickHouse, for as long as the block runs."""
     plan = make_plan(home, port_base)
     home.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
         parts = {part.name: part for part in plan.parts() if part.name in ("kafka", *(("clickhouse",) if clickhouse else ()))}
         running = {name: stack.enter_context(start(part, home / f"{name}.log")) for name, part in parts.items()}
