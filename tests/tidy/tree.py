@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
+_MADE: Final = {"__pycache__", "build", "dist"}
 _NOT_TEXT: Final = {".png", ".woff2", ".ico", ".gz", ".zst"}
 
 
 @cache
 def tracked() -> list[Path]:
-    """Every tracked file that is there, relative to the checkout."""
-    names = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    return [Path(name) for name in names if name and (ROOT / name).is_file()]
+    """Every tracked file that is there, relative to the checkout; without git every file but what is made by running things."""
+    try:
+        listed = subprocess.run(("git", "ls-files", "-z"), cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        found = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file()]
+        return [path for path in found if not any(part in _MADE or part.startswith(".") for part in path.parts)]
+    return [Path(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 @cache
