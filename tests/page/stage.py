@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -102,6 +103,8 @@ def _served(settings: Settings, port: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    with page_stage(int(sys.argv[1]) if len(sys.argv) > 1 else None) as stage:
+    # So that the databases stop with us, however we are asked.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), page_stage(int(sys.argv[1]) if len(sys.argv) > 1 else None) as stage:
         print(f"{stage.url}/usage\n{stage.key}\n{stage.empty_key}", flush=True)
         threading.Event().wait()

@@ -15,7 +15,7 @@ export function seatsView(seats, who) {
 function peakOf(together) {
   const at = together.peak_at;
   return [
-    h("p", { class: "peak-value" }, number(together.concurrent_seats), h("span", {}, together.concurrent_seats === 1 ? "seat at the peak" : "seats at the peak")),
+    h("p", { class: "peak-value" }, number(together.concurrent_seats), " ", h("span", {}, together.concurrent_seats === 1 ? "seat at the peak" : "seats at the peak")),
     h("p", { class: "peak-when" }, at ? [h("time", { datetime: at }, instant(at)), ` ${utc(wall(at).offset)}`] : "Nobody was logged in."),
   ];
 }
