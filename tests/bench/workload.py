@@ -253,7 +253,9 @@ def _render(load: Workload, block: _Block, log_ms: Array) -> Records:
 
 _MESSAGE_ID: Final = b',"message_id":"%016x"}}'
 _TOPICS: Final = tuple(
-    topics.RAW_TOPICS.index({"conversation": topics.CONVERSATIONS, "voice": topics.VOICE, "alert": topics.ALERTS, "agent": topics.AGENTS}[type_.partition(".")[0]])
+    topics.RAW_TOPICS.index(
+        {"conversation": topics.CONVERSATIONS, "voice": topics.VOICE, "alert": topics.ALERTS, "agent": topics.AGENTS}[type_.partition(".")[0]]
+    )
     for type_, *_ in _TYPES
 )
 
