@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol, cast
 import faust
 import structlog
 from faust.auth import SSLCredentials
+from faust.tables.manager import TableManager
 from faust.tables.table import Table
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -239,6 +240,10 @@ class Engine:
         except faust.exceptions.ConsumerNotStarted:
             return set()
 
+    def recovered(self) -> int:
+        """A number that grows while state is recovered."""
+        return sum(cast(TableManager, self.app.tables).recovery.active_offsets.values())
+
     def ready(self) -> bool:
         """True while the assigned partitions are read."""
         return self._consumer.started and not self.app.rebalancing and (self._consumer.sources_open or not self.sources())
@@ -272,7 +277,7 @@ class Engine:
                     message = event.message
                     await self._consumer.handler.take(Message(message.partition, message.offset, message.value, event))
             except asyncio.CancelledError:
-                if not self.app.should_stop:
+                if not self._stop.is_set() and not self.app.crashed:
                     raise Fatal(Exit.RESTART, "Faust cancelled the reading of messages.") from None
 
     async def _restore(self, *_: Any, **__: Any) -> None:
@@ -283,19 +288,36 @@ class Engine:
             await self._consumer.handler.restore(owned, self._table.data)
             gc.freeze()
 
+    def _require_reading(self) -> None:
+        """Raise when something inside has crashed: Faust stops its services then and leaves the process, aiokafka's fetcher says it in the log alone."""
+        reason = (self.app.crash_reason or RuntimeError("no reason is given")) if self.app.crashed else _end_of_fetching(self._consumer)
+        if reason is not None:
+            raise Fatal(
+                Exit.READING, f"Faust or aiokafka has crashed: {type(reason).__name__}: {reason}. What was not acknowledged is replayed by the next start."
+            )
+
     async def _watch(self) -> None:
         """A crash inside Faust ends the process; sources that stay closed are told."""
         told_s = 0.0
         while True:
             await asyncio.sleep(_WATCH_S)
-            if self.app.crashed and not self.app.should_stop:
-                raise self.app.crash_reason or RuntimeError("Faust crashed without a reason")
+            self._require_reading()
             closed_s = 0.0 if self.ready() else monotonic() - self._consumer.closed_since_s
             if closed_s < CLOSED_ALARM_S:
                 told_s = 0.0
             elif closed_s - told_s >= CLOSED_ALARM_S:
                 told_s = closed_s
                 log.error("no messages are read after an assignment: if no recovery is running, start this worker again", closed_s=round(closed_s))
+
+
+def _end_of_fetching(consumer: SafeConsumer) -> BaseException | None:
+    """Why aiokafka's task that fetches has ended; None: it works, or has not begun."""
+    client = consumer._thread._consumer
+    task = None if client is None or client._fetcher is None else client._fetcher._fetch_task
+    if task is None or not task.done() or task.cancelled():
+        return None
+    found: BaseException = task.exception() or RuntimeError("aiokafka's fetcher has returned")
+    return found
 
 
 def _new_app(settings: Settings) -> _App:

@@ -20,12 +20,18 @@ SERVICE: Final = "processor"
 
 
 class Exit(IntEnum):
-    """Exit codes beside those of `runtime.lifecycle`. RESTART and PAUSED are mended by starting again."""
+    """Exit codes beside those of `runtime.lifecycle`. RESTART, READING, STALLED and PAUSED are mended by starting again."""
 
     STATE = 65
     """The state cannot be used (checksum, a page or the position missing): rebuild it from the log."""
+    MESSAGE = 72
+    """A batches message cannot be read: start the release that wrote it; a damaged one needs a rebuild."""
     RESTART = EXIT_UNEXPECTED
     """Something unexpected, or a hole in the messages: start again, the work since the last epoch is replayed."""
+    READING = 71
+    """Faust or aiokafka has crashed, which they say in the log alone: start again."""
+    STALLED = 74
+    """There is work and nothing moves: start again."""
     PAUSED = 75
     """The process stood still so long that another worker may own its partitions: start again."""
     SETUP = 78

@@ -15,6 +15,7 @@ from services.processors.facts import FactProducer
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits
 from services.processors.pause import PauseGuard
+from services.processors.watchdog import Watchdog
 from services.processors.worker import Worker
 from services.runtime.kafka import verify_topics
 from services.runtime.lifecycle import Service, run_service
@@ -78,15 +79,18 @@ async def _serve(settings: Settings, service: Service, make_fold: MakeFold) -> N
             loop.call_soon_threadsafe(engine.stop)
 
         service.on_stop(stop)
-        tasks = [guard(_tell(service, engine, worker)), guard(_watch(settings))]
+        watchdog = Watchdog(settings)
+        watchdog.start()
+        tasks = [guard(_tell(service, engine, worker, watchdog)), guard(_watch(settings))]
         await engine.run()
         for task in tasks:
             task.cancel()
 
 
-async def _tell(service: Service, engine: Engine, worker: Worker) -> None:
-    """The side server's thread gets copies: the lines and folds belong to this one."""
+async def _tell(service: Service, engine: Engine, worker: Worker, watchdog: Watchdog) -> None:
+    """The threads of side server and watchdog get copies: the lines and folds belong to this one."""
     while True:
+        watchdog.tell(ready=engine.ready(), recovered=engine.recovered(), sources=frozenset(engine.sources()))
         service.ready_when(_always({"reads_messages": engine.ready()}))
         service.tell_status(_always({"partitions": worker.status(), "unacknowledged": worker.unacknowledged()}))
         metrics.UNACKNOWLEDGED.set(worker.unacknowledged())

@@ -19,3 +19,4 @@ EPOCH_SECONDS: Final = Histogram(
 )
 UNACKNOWLEDGED: Final = Gauge("quarterhour_processor_unacknowledged_messages", "Messages applied and not yet durable.")
 OWNED: Final = Gauge("quarterhour_processor_partitions", "Batches partitions that this worker owns.")
+STILL_SECONDS: Final = Gauge("quarterhour_processor_still_seconds", "For how long a partition that holds messages has not moved; at stall_s the worker ends.")

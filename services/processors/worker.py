@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import structlog
 
+from services.events.batches import BatchFormatError
+from services.events.topics import BATCHES
 from services.processors.exits import Exit, Fatal, guard
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits, Line, Message
@@ -59,7 +61,14 @@ class Worker:
             for line in self._lines.values():
                 line.hurry(for_good=False)
             await asyncio.sleep(_ROOM_PAUSE_S)
-        self._line(message.partition).take(message)
+        try:
+            self._line(message.partition).take(message)
+        except BatchFormatError as error:
+            raise Fatal(
+                Exit.MESSAGE,
+                f"Message {message.offset} of partition {message.partition} of {BATCHES} cannot be read: {error}. Nothing of it is applied. "
+                "If a newer release wrote it, start that release here; if it is damaged, `quarterhour rebuild` meters everything again from the raw log.",
+            ) from error
 
     def hurry(self) -> None:
         """Revocation or shutdown: what is applied, and what still comes, becomes durable at once."""

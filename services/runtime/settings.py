@@ -96,6 +96,7 @@ class ProcessorSettings(_Group):
         1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits."
     )
     session_timeout_s: Annotated[float, Field(ge=6)] = Field(12.0, description="Kafka session timeout.")
+    stall_s: Annotated[float, Field(ge=10)] = Field(120.0, description="A worker whose partitions hold messages and do not move for so long ends, to be started again.")
     instance: str = Field("", description="Static membership id; empty: dynamic.")
 
 

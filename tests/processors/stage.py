@@ -117,13 +117,18 @@ class Stage:
         create_topics(self.settings, lambda text: None)
 
     def start(self, instance: str = "", padding_bytes: int = 0, apply_s: float = 0.0, kill_after_s_max: float = 0.0, session_s: float | None = None) -> Process:
-        processors = self.settings.processors.model_copy(update={"instance": instance, **({"session_timeout_s": session_s} if session_s else {})})
+        """A worker around the counting fold."""
+        arguments = [str(padding_bytes), str(apply_s), str(kill_after_s_max)]
+        return self.run("tests.processors.worker_process", *arguments, instance=instance, **({"session_timeout_s": session_s} if session_s else {}))
+
+    def run(self, module: str, *arguments: str, **changes: object) -> Process:
+        """A module as a process; `changes` are settings of the processors."""
+        processors = self.settings.processors.model_copy(update=changes)
         bare = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
         environment = bare | environment_of(self.settings.model_copy(update={"processors": processors}))
         log = self.directory / f"worker-{len(self.processes)}.log"
         output = log.open("wb")
-        arguments = [sys.executable, "-m", "tests.processors.worker_process", str(padding_bytes), str(apply_s), str(kill_after_s_max)]
-        process = Process(subprocess.Popen(arguments, env=environment, stdout=output, stderr=subprocess.STDOUT), log)
+        process = Process(subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stdout=output, stderr=subprocess.STDOUT), log)
         self._logs.append(output)
         self.processes.append(process)
         return process
