@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo up down test test-long acceptance chaos lint type schemas fmt
+.PHONY: help setup lock demo up down test test-long acceptance chaos bench lint type schemas fmt
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ acceptance: setup ## FILE=events.jsonl[.zst] through the stack: as it is, shuffl
 
 chaos: setup ## Kills, pauses, bad networks, full disks under load; what comes out is compared (tests/chaos/REPORT.md)
 	$(BIN)/python -m tests.chaos
+
+bench: setup ## Every measurement; `python -m tests.bench --help` for one alone (tests/bench/RESULTS.md)
+	$(BIN)/python -m tests.bench all
 
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check services tests

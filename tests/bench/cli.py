@@ -1,68 +1,279 @@
-"""The command of the measurements. Each stage prints its figures as JSON and, unless told otherwise, writes them to RESULTS.json and RESULTS.md."""
+"""The command of the measurements. A stage prints its figures as JSON; `--keep` writes them to RESULTS.json and RESULTS.md."""
 
 from __future__ import annotations
 
 import json
 import pstats
+import shutil
+import statistics
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from services.cli.progress import Display
-from tests.bench import core
+from tests.bench import core, report, spy
+from tests.bench.core import Show
 from tests.bench.measure import in_child
-from tests.bench.workload import Workload
+from tests.bench.workload import Workload, conversations_only
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the product. Example: python -m tests.bench fold --events 300000")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the product. Example: python -m tests.bench fold --events 300000 --profile")
 
 Events = Annotated[int, typer.Option(min=1, help="Records of the log.")]
 Seed = Annotated[int, typer.Option(help="The same seed and sizes give the same log.")]
-Profile = Annotated[bool, typer.Option("--profile", help="Run once more under cProfile and print where the time goes.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Once more under a profiler: where the time goes.")]
 Poll = Annotated[int, typer.Option(min=1, help="Records of one poll of ingest: what makes the size of a message.")]
 AtOnce = Annotated[int, typer.Option(min=1, help="Conversations under way at one time.")]
 Epoch = Annotated[int, typer.Option(min=1, help="Events between two writings of the state.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Write the figures to RESULTS.json and RESULTS.md.")]
+Home = Annotated[Path | None, typer.Option(help="Directory for brokers and files; default: a temporary one, gone afterwards.")]
+PortBase = Annotated[int, typer.Option(min=1024, max=65_000, help="First of the ports to use, some 40 of them.")]
+Runs = Annotated[int, typer.Option(min=1, help="How often; the median counts.")]
+
+PORT_BASE: Final = 29_600
+PROFILES: Final = Path(__file__).with_name("PROFILES.md")
 
 
 @app.command()
-def ingest(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, at_once: AtOnce = 5_000, profile: Profile = False) -> None:
+def ingest(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, at_once: AtOnce = 5_000, profile: Profile = False, keep: Keep = False) -> None:
     """Decode, group and encode, in memory."""
     load = Workload(events, seed, at_once)
-    tell("ingest", in_child(_ingest, load, poll, None))
+    tell("ingest", in_child(_ingest, load, poll, None), keep)
     if profile:
-        with profiled() as path:
-            in_child(_ingest, load, poll, path)
-            print(top(path, events))
+        with _place() as home:
+            in_child(_ingest, load, poll, str(home / "profile"))
+            tell_profile("ingest, in memory", top(home / "profile", events), keep)
 
 
 @app.command()
-def fold(events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, epoch: Epoch = 100_000, at_once: AtOnce = 5_000, profile: Profile = False) -> None:
-    """Decode batches and apply them, in memory; the state records apart."""
+def fold(
+    events: Events = 300_000, seed: Seed = 1, poll: Poll = 10_000, epoch: Epoch = 100_000, at_once: AtOnce = 5_000, profile: Profile = False, keep: Keep = False
+) -> None:
+    """Decode batches and apply them, in memory; the state records, and the closing of the log, apart."""
     load = Workload(events, seed, at_once)
-    tell("fold", in_child(_fold, load, poll, epoch, None))
+    tell("fold", in_child(_fold, load, poll, epoch, None), keep)
     if profile:
-        with profiled() as path:
-            in_child(_fold, load, poll, epoch, path)
-            print(top(path, events), "state records:", top(path + ".state", events), "closing the log:", top(path + ".close", events), sep="\n")
+        with _place() as home:
+            in_child(_fold, load, poll, epoch, str(home / "profile"))
+            for name, file in (("fold", "profile"), ("state records", "profile.state"), ("closing the log", "profile.close")):
+                tell_profile(f"{name}, in memory", top(home / file, events), keep)
 
 
 @app.command()
-def state(conversations: Annotated[int, typer.Option(min=1)] = 20_000, messages: Annotated[int, typer.Option(min=1)] = 10) -> None:
+def state(conversations: Annotated[int, typer.Option(min=1)] = 20_000, messages: Annotated[int, typer.Option(min=1)] = 10, keep: Keep = False) -> None:
     """Bytes of a live conversation in memory and in its record."""
-    tell("state", in_child(_state, conversations, messages))
+    tell("state", in_child(_state, conversations, messages), keep)
 
 
-def tell(stage: str, figures: dict[str, Any]) -> None:
+@app.command()
+def meter(events: Events = 300_000, seed: Seed = 1, at_once: AtOnce = 5_000, home: Home = None, keep: Keep = False) -> None:
+    """`quarterhour meter` on a file; its facts against those of the fold."""
+    from tests.bench.file import run_meter
+
+    load = Workload(events, seed, at_once)
+    with _place(home) as place, Display("file", events) as display:
+        found, facts = run_meter(load, place, _shown(display))
+    tell("meter", found | _equal(facts, expected(load)), keep)
+
+
+@app.command()
+def start(home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False) -> None:
+    """The whole local stack, from nothing to ready, and again."""
+    from tests.bench.file import run_start
+
+    with _place(home) as place:
+        tell("start", run_start(place / "stack", port_base), keep)
+
+
+@app.command()
+def apart(
+    events: Events = 300_000, seed: Seed = 1, at_once: AtOnce = 5_000, home: Home = None, port_base: PortBase = PORT_BASE,
+    profile: Profile = False, keep: Keep = False,
+) -> None:  # fmt: skip
+    """Ingest, processors and sink, one after another on the same log, with Kafka and ClickHouse."""
+    from tests.bench.pipeline import run_apart
+    from tests.bench.stand import stand
+
+    load = Workload(events, seed, at_once)
+    with _place(home) as place, stand(place, port_base) as parts:
+        with Display("log", events) as display:
+            parts.fill(load, _shown(display))
+        found, facts = run_apart(parts, events, "apart")
+        tell("apart", {"rooms": [{"room": room, **figures} for room, figures in found.items()]} | _equal(facts, expected(load)), keep)
+        if profile:
+            parts.spying = True
+            run_apart(parts, events, "spied")
+            for room in ("ingest", "processor-1", "sink"):
+                tell_profile(f"{room}, on Kafka", spy.top(place / f"{room}.spy"), keep)
+
+
+@app.command()
+def together(
+    events: Events = 300_000, seed: Seed = 1, at_once: AtOnce = 5_000, processors: Annotated[int, typer.Option(min=1)] = 1, runs: Runs = 1,
+    home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """End to end: from the first raw record to the last fact in ClickHouse, everything at once."""
+    from tests.bench.pipeline import run_together
+    from tests.bench.stand import stand
+
+    load = Workload(events, seed, at_once)
+    wanted = expected(load)
+    found = []
+    with _place(home) as place, stand(place, port_base) as parts:
+        with Display("log", events) as display:
+            parts.fill(load, _shown(display))
+        for number in range(runs):
+            figures, facts = run_together(parts, events, f"together{number}", processors)
+            found.append(figures | _equal(facts, wanted))
+            print(json.dumps(found[-1]), file=sys.stderr)
+    middle = {key: statistics.median(run[key] for run in found) for key in ("events_per_s", "cpu_us_per_event")}
+    tell("together" if processors == 1 else f"together with {processors} processors", middle | {"events": events, "runs": found}, keep)
+
+
+@app.command()
+def peers(
+    events: Events = 300_000, seed: Seed = 1, at_once: AtOnce = 5_000, runs: Runs = 3,
+    faust_events: Annotated[int, typer.Option(min=1, help="Faust used the ordinary way reads so many of them: it is slow.")] = 30_000,
+    home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """Kafka Streams and ordinary Faust on the same topic, broker and machine, in turn with ours."""
+    from tests.bench.peers import compared, has_java, kafka_streams, ordinary_faust, prepare, run_peer
+    from tests.bench.pipeline import run_together
+    from tests.bench.stand import stand
+
+    load = conversations_only(Workload(events, seed, at_once))
+    wanted = expected(load)
+    found: dict[str, list[dict[str, Any]]] = {}
+    with _place(home) as place, stand(place / "stand", port_base) as parts:
+        with Display("log", events) as display:
+            parts.fill(load, _shown(display))
+        prepare(parts)
+        others = [ordinary_faust(parts, min(events, faust_events))]
+        others += [kafka_streams(parts, events, guarantee) for guarantee in ("exactly_once_v2", "at_least_once")] if has_java() else []
+        for number in range(runs):
+            figures, facts = run_together(parts, events, f"ours{number}")
+            broker = figures["cpu_us_by_process"]["kafka"]
+            found.setdefault("Quarterhour", []).append(figures | _equal(facts, wanted) | {"broker_cpu_us_per_event": broker})
+            for peer in others:
+                found.setdefault(peer.name, []).append(run_peer(parts, peer))
+            print(json.dumps({name: each[-1] for name, each in found.items()}), file=sys.stderr)
+    result = compared(found, "Quarterhour")
+    medians = [{"engine": name, **figures, **result["ours_to_theirs"].get(name, {})} for name, figures in result["medians"].items()]
+    tell("peers", {"events": events, "runs": runs, "ours_to_theirs": result["ours_to_theirs"], "medians": medians, "all": result["runs"]}, keep)
+
+
+@app.command()
+def latency(
+    rates: Annotated[str, typer.Option(help="Events a second, comma separated.")] = "1000,10000",
+    seconds: Annotated[float, typer.Option(min=5)] = 20.0, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """From the append that lets the watermark pass to the row in ClickHouse."""
+    from tests.bench.latency import run_latency
+    from tests.bench.stand import stand
+
+    with _place(home) as place, stand(place, port_base) as parts:
+        rows = [run_latency(parts, int(rate), seconds, f"latency{rate}") for rate in rates.split(",")]
+    tell("latency", {"rates": rows}, keep)
+
+
+@app.command()
+def knobs(
+    rate: Annotated[int, typer.Option(min=1)] = 5_000, seconds: Annotated[float, typer.Option(min=5)] = 15.0, home: Home = None,
+    port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """What each setting buys at one rate: latency against processor time."""
+    from tests.bench.latency import run_latency
+    from tests.bench.stand import stand
+
+    rows = []
+    with _place(home) as place, stand(place, port_base) as parts:
+        for number, (name, group, field, value) in enumerate(_KNOBS):
+            groups = {group: {field: value}} if group else {}
+            found = run_latency(parts, rate, seconds, f"knob{number}", **groups)
+            rows.append({"knob": name, **{key: found[key] for key in ("p50_ms", "p95_ms", "p99_ms", "fact_p50_ms", "fact_p99_ms", "cpu_us_per_event")}})
+            print(json.dumps(rows[-1]), file=sys.stderr)
+    tell("knobs", {"events_per_s": rate, "knobs": rows}, keep)
+
+
+_KNOBS: Final[tuple[tuple[str, str, str, object], ...]] = (
+    ("as delivered", "", "", None),
+    ("ingest poll 50 ms", "ingest", "poll_ms", 50),
+    ("ingest poll 500 ms", "ingest", "poll_ms", 500),
+    ("epoch 0.5 s", "processors", "epoch_s", 0.5),
+    ("epoch 10 s", "processors", "epoch_s", 10.0),
+    ("sink flush 100 ms", "sink", "flush_ms", 100),
+    ("sink flush 2 s", "sink", "flush_ms", 2_000),
+)
+
+
+@app.command()
+def growth(
+    events: Events = 200_000, seed: Seed = 1, at_once: AtOnce = 5_000,
+    largest: Annotated[int, typer.Option(min=100_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 1_000_000, keep: Keep = False,
+) -> None:  # fmt: skip
+    """How the cost of an event grows with what there is."""
+    from tests.bench.growth import run_growth
+
+    with Display("growth") as display:
+        tell("growth", {"in memory": run_growth(Workload(events, seed, at_once), largest, _shown(display))}, keep)
+
+
+@app.command()
+def query(
+    sessions: Annotated[int, typer.Option(min=1)] = 2_000_000, workspaces: Annotated[int, typer.Option(min=8)] = 100,
+    asked: Annotated[int, typer.Option(min=1, help="Requests of a kind.")] = 50, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """Trends, pages and CSV of one workspace among the sessions of many."""
+    from tests.bench.questions import run_questions
+
+    with _place(home) as place, Display("sessions", sessions) as display:
+        tell("query", run_questions(place / "stack", port_base, sessions, workspaces, asked, _shown(display)), keep)
+
+
+@app.command(name="all")
+def every(events: Events = 300_000, runs: Runs = 3, port_base: PortBase = PORT_BASE, profile: Profile = False) -> None:
+    """Every stage but `growth` and `knobs`, and the report."""
+    ingest(events=events, profile=profile, keep=True)
+    fold(events=events, profile=profile, keep=True)
+    state(keep=True)
+    meter(events=events, keep=True)
+    start(port_base=port_base, keep=True)
+    apart(events=events, port_base=port_base, profile=profile and spy.found() is not None, keep=True)
+    together(events=events, runs=runs, port_base=port_base, keep=True)
+    peers(events=events, runs=runs, port_base=port_base, keep=True)
+    latency(port_base=port_base, keep=True)
+    query(port_base=port_base, keep=True)
+
+
+def expected(load: Workload) -> dict[str, str]:
+    """The facts that the core makes of a log."""
+    facts: dict[str, str] = in_child(_fold, load, 10_000, 100_000, None)["facts"]
+    return facts
+
+
+def tell(stage: str, figures: dict[str, Any], keep: bool) -> None:
     print(json.dumps({"stage": stage, **figures}))
+    if keep:
+        report.keep(stage, figures)
 
 
-def top(path: str, events: int, lines: int = 30) -> str:
+def tell_profile(title: str, text: str, keep: bool) -> None:
+    """Printed, and with `keep` put in place of the older one of that title."""
+    print(text)
+    if keep:
+        head, *parts = (PROFILES.read_text() if PROFILES.exists() else "# Where the time goes\n").split("\n## ")
+        kept = {part.partition("\n")[0]: part for part in parts} | {title: f"{title}\n```\n{text}\n```\n"}
+        PROFILES.write_text("\n## ".join([head.rstrip("\n") + "\n", *kept.values()]))
+
+
+def top(path: Path, events: int, lines: int = 25) -> str:
     """The functions with the most own time, as microseconds an event."""
-    text = StringIO()
-    stats = pstats.Stats(path, stream=text)
+    stats = pstats.Stats(str(path), stream=StringIO())
     rows = sorted(stats.stats.items(), key=lambda item: -item[1][2])[:lines]  # type: ignore[attr-defined]
     out = [f"{'own µs':>8} {'all µs':>8} {'calls':>7}  function      (an event, under the profiler)"]
     for (file, line, name), (_, calls, own_s, all_s, _) in rows:
@@ -71,32 +282,40 @@ def top(path: str, events: int, lines: int = 30) -> str:
     return "\n".join(out)
 
 
-def profiled() -> Any:
-    """A place for a profile, gone afterwards."""
-    from contextlib import contextmanager
+def _equal(facts: dict[str, str], wanted: dict[str, str]) -> dict[str, int]:
+    """The number of facts. Raises when they are not those of the core: then the run counts for nothing."""
+    if facts != wanted:
+        raise RuntimeError(f"the facts differ, so the run does not count: {facts} instead of {wanted}")
+    return {"facts": sum(int(summary.partition(":")[0]) for summary in facts.values())}
 
-    @contextmanager
-    def place() -> Any:
-        with tempfile.TemporaryDirectory() as home:
-            yield str(Path(home) / "profile")
 
-    return place()
+@contextmanager
+def _place(home: Path | None = None) -> Iterator[Path]:
+    """Where files of a stage lie; a temporary one is gone afterwards."""
+    place = home or Path(tempfile.mkdtemp(prefix="quarterhour-bench-"))
+    try:
+        yield place
+    finally:
+        if home is None:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _shown(display: Display) -> Show:
+    return lambda done: display.show(done, f"{done:,}")
+
+
+def _in_display(title: str, total: int, run: Callable[[Show], dict[str, Any]]) -> dict[str, Any]:
+    with Display(title, total) as display:
+        return run(_shown(display))
 
 
 def _ingest(load: Workload, poll: int, profile: str | None) -> dict[str, Any]:
-    with Display("ingest", load.events) as display:
-        return core.run_ingest(load, poll, profile, lambda done: display.show(done, ""))
+    return _in_display("ingest", load.events, lambda show: core.run_ingest(load, poll, profile, show))
 
 
 def _fold(load: Workload, poll: int, epoch: int, profile: str | None) -> dict[str, Any]:
-    with Display("fold", load.events) as display:
-        return core.run_fold(load, poll, epoch, profile, lambda done: display.show(done, ""))
+    return _in_display("fold", load.events, lambda show: core.run_fold(load, poll, epoch, profile, show))
 
 
 def _state(conversations: int, messages: int) -> dict[str, Any]:
-    with Display("state", conversations * (2 * messages + 1)) as display:
-        return core.run_state(conversations, messages, lambda done: display.show(done, ""))
-
-
-if __name__ == "__main__":
-    sys.exit("python -m tests.bench")
+    return _in_display("state", conversations * (2 * messages + 1), lambda show: core.run_state(conversations, messages, show))

@@ -208,12 +208,12 @@ def run_state(conversations: int, messages: int, show: Show = lambda done: None)
     """Stage `state`: what a live conversation of so many user messages costs in memory and in its record."""
     gc.set_threshold(*GC_THRESHOLDS)
     ingest, processor, aside = Ingest(), Processor(), Watch()
-    warm = _live_raws(1_000, messages, "warm")
+    warm = live_raws(1_000, messages, "warm")
     for raws in polls(warm, 10_000):
         processor.apply(ingest.poll(raws, aside), aside)
     before_live, before_bytes = processor.open(), settled_rss_bytes()
     done = 0
-    for raws in polls(_live_raws(conversations, messages, "live"), 10_000):
+    for raws in polls(live_raws(conversations, messages, "live"), 10_000):
         processor.apply(ingest.poll(raws, aside), aside)
         done += len(raws)
         show(done)
@@ -228,7 +228,7 @@ def run_state(conversations: int, messages: int, show: Show = lambda done: None)
     }
 
 
-def _live_raws(conversations: int, messages: int, name: str) -> Iterator[Raw]:
+def live_raws(conversations: int, messages: int, name: str) -> Iterator[Raw]:
     """Conversations that go on side by side: `started`, then user and bot in turn, a minute each; message ids of 16 bytes."""
     from services.events.times import format_ms
     from tests.bench.workload import MINUTE_MS, START_MS

@@ -1,6 +1,6 @@
 """The same job on Faust as its documentation shows it: one event a message, a table, one write to it for each event.
 
-It does what the Kafka Streams yardstick does (`kafka_streams/Peer.java`) and as little more: no duplicates, no late events, no corrections, no seats, no checks.
+It does what the Kafka Streams yardstick does (`kafka_streams/Peer.java`) and no more: no duplicates, late events, corrections, seats, checks.
 `python -m tests.bench.ordinary_faust BOOTSTRAP TOPIC PARTITIONS EXPECTED_EVENTS` prints one JSON line.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -109,10 +110,8 @@ async def run(servers: str, topic: str, partitions: int, expected: int) -> None:
     figures = {"events": counts.seen, "sessions": counts.sessions, "seconds": round(wall_s, 2), "events_per_s": round(counts.seen / wall_s)}
     sys.stdout.write(json.dumps({"engine": "faust, ordinary", **figures, "cpu_us_per_event": round(cpu_s * 1e6 / counts.seen, 2)}) + "\n")
     sys.stdout.flush()
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(app.stop(), 20)
-    except TimeoutError:
-        pass
 
 
 if __name__ == "__main__":

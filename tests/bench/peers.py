@@ -13,7 +13,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -74,7 +74,7 @@ def run_peer(stand: Stand, peer: Peer) -> dict[str, Any]:
     return found | {"peak_rss_mib": round(usage.ru_maxrss / 1024, 1), "broker_cpu_us_per_event": round(broker_us, 2)}
 
 
-def compared(runs: dict[str, Sequence[dict[str, Any]]], ours: str) -> dict[str, Any]:
+def compared(runs: Mapping[str, Sequence[dict[str, Any]]], ours: str) -> dict[str, Any]:
     """Medians, and how many times as fast and as cheap ours is."""
     medians = {name: {key: _median(found, key) for key in ("events_per_s", "cpu_us_per_event", "broker_cpu_us_per_event")} for name, found in runs.items()}
     mine = medians[ours]
@@ -90,7 +90,7 @@ def compared(runs: dict[str, Sequence[dict[str, Any]]], ours: str) -> dict[str, 
 
 
 def _median(found: Sequence[dict[str, Any]], key: str) -> float:
-    return round(statistics.median(run[key] for run in found), 2)
+    return round(float(statistics.median(run[key] for run in found)), 2)
 
 
 def _environment(stand: Stand) -> dict[str, str]:

@@ -42,7 +42,8 @@ def run_apart(stand: Stand, events: int, name: str, **groups: Mapping[str, objec
         found = {room: _one(stand, settings, room, events) for room in ("ingest", "processor", "sink")}
         held = stand.offsets().held(topics.FACT_TOPICS)
         facts = sum(len(range_) for where, range_ in held.items() if where[0] != topics.LEDGER)
-        found["sink"] |= {"facts": facts, "facts_per_s": round(facts / found["sink"]["wall_s"]), "cpu_us_per_fact": round(found["sink"]["cpu_s"] * 1e6 / facts, 2)}
+        sink = found["sink"]
+        found["sink"] = sink | {"facts": facts, "facts_per_s": round(facts / sink["wall_s"]), "cpu_us_per_fact": round(sink["cpu_s"] * 1e6 / facts, 2)}
         return found, stand.stored(settings).summary()
     finally:
         stand.end_run(settings)

@@ -24,8 +24,6 @@ SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 BLOCK_THREADS: Final = 20_000
-EVENTS_PER_THREAD: Final = 15.3
-"""Of a conversations-only log without duplicates; a test holds it."""
 
 _APPS: Final = 3
 _CHANNELS: Final = ("web", "whatsapp", "ios", "android", "msteams")

@@ -1,0 +1,84 @@
+"""How the cost of an event grows: with the length of the log, with live conversations, with workspaces, with agents of one workspace. In memory.
+
+`per_event` is ingest, fold, state records and closing together, in processor time; `ratio` is against the smallest of the same kind.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from services.events.times import format_ms
+from tests.bench.core import GC_THRESHOLDS, Ingest, Processor, Raw, Show, live_raws, polls, raws_of
+from tests.bench.measure import Watch, in_child, peak_rss_mib
+from tests.bench.workload import HOUR_MS, START_MS, Workload
+
+_POLL: Final = 10_000
+_EPOCH: Final = 100_000
+_PRELOADED_MESSAGES: Final = 1
+
+
+def run_growth(load: Workload, largest: int, show: Show = lambda done: None) -> list[dict[str, Any]]:
+    """All kinds, each from small to as large as `largest` events allow."""
+    rows: list[dict[str, Any]] = []
+    for kind, sizes in _sizes(largest).items():
+        first: float | None = None
+        for size in sizes:
+            found = in_child(_case, kind, size, load)
+            first = first or found["per_event"]
+            rows.append({"grows": kind, "size": size, **found, "ratio": round(found["per_event"] / first, 2)})
+            show(len(rows))
+    return rows
+
+
+def _sizes(largest: int) -> dict[str, list[int]]:
+    return {
+        "events": [size for size in (100_000, 1_000_000, 10_000_000, 100_000_000) if size <= largest],
+        "live conversations": [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size * 3 <= largest],
+        "workspaces": [1, 100, 10_000],
+        "agents of one workspace": [200, 2_000, 20_000],
+    }
+
+
+def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
+    gc.set_threshold(*GC_THRESHOLDS)
+    ingest, processor, watch, aside = Ingest(), Processor(), Watch(), Watch()
+    if kind == "live conversations":
+        for raws in polls(live_raws(size, _PRELOADED_MESSAGES, "before"), _POLL):
+            processor.apply(ingest.poll(raws, aside), aside)
+        processor.end_epoch(aside)
+    done = since = log_ms = 0
+    for raws in polls(_raws(kind, size, load), _POLL):
+        processor.apply(ingest.poll(raws, watch), watch)
+        done, since, log_ms = done + len(raws), since + len(raws), raws[-1][1]
+        if since >= _EPOCH:
+            processor.end_epoch(watch)
+            since = 0
+    processor.end_epoch(watch)
+    live = processor.open()
+    if kind != "live conversations":
+        processor.apply(ingest.close(log_ms), watch)
+    return {"events": done, "live": live, "per_event": round(watch.cpu_s * 1e6 / done, 2), "peak_rss_mib": peak_rss_mib()}
+
+
+def _raws(kind: str, size: int, load: Workload) -> Iterator[Raw]:
+    if kind == "events":
+        return raws_of(replace(load, events=size))
+    if kind == "workspaces":
+        return raws_of(replace(load, workspaces=size))
+    if kind == "agents of one workspace":
+        return _shifts(size, load.events)
+    return raws_of(load)
+
+
+def _shifts(agents: int, events: int) -> Iterator[Raw]:
+    """Agents of one workspace come and go all day, each several times: half of them are there at any time."""
+    for number in range(events):
+        agent, turn = number % agents, number // agents
+        at_ms = START_MS + number * 20 * HOUR_MS // events
+        kind = "logged_in" if turn % 2 == 0 else "logged_out"
+        data = f'"workspace_id":"workspace-00000","agent_id":"agent-{agent:06d}","app_ids":["app-{agent % 3}"]'
+        head = f'"specversion":"1.0","id":"{number:016x}","source":"/p","type":"agent.{kind}","time":"{format_ms(at_ms)}"'
+        yield 3, at_ms, f'{{{head},"subject":"login-{agent:06d}-{turn // 2:04d}","data":{{{data}}}}}'.encode()
