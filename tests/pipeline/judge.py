@@ -203,13 +203,16 @@ def differences(one: str, mine: Facts, other: str, theirs: Facts) -> list[str]:
 
 
 def ledger_problems(raw: Iterable[RawRecord], ledger: Iterable[Mapping[str, Any]]) -> list[str]:
-    """SPEC §7: records of the raw log = read + control; read = accepted + rejected; accepted = applied + covered over the batches partitions."""
+    """SPEC §7: records of the raw log = read + control; read = accepted + rejected; what ingest accepted = what was applied over the batches partitions.
+
+    A processor's own `accepted` also counts rows that came again in another cut: those are its `covered`.
+    """
     held: dict[tuple[str, int], int] = {}
     for record in raw:
         where = (record.topic, record.partition)
         held[where] = held.get(where, 0) + 1
     read: dict[tuple[str, int], tuple[int, int]] = {}
-    accepted: dict[tuple[str, int], int] = {}
+    applied: dict[tuple[str, int], int] = {}
     problems = []
     for line in ledger:
         where = (line["source_topic"], line["source_partition"])
@@ -218,14 +221,14 @@ def ledger_problems(raw: Iterable[RawRecord], ledger: Iterable[Mapping[str, Any]
             if line["read"] != line["accepted"] + sum(line["rejected"].values()):
                 problems.append(f"the ledger does not balance: {line}")
         else:
-            accepted[where] = accepted.get(where, 0) + line["accepted"]
+            applied[where] = applied.get(where, 0) + line["applied"]
             if line["accepted"] != line["applied"] + line["covered"]:
                 problems.append(f"the ledger does not balance: {line}")
     for where, count in held.items():
         if read.get(where, (0, 0))[0] != count:
             problems.append(f"{where} holds {count} records, the ledger's ingest line says {read.get(where)}")
-        if accepted.get(where, 0) != read.get(where, (0, 0))[1]:
-            problems.append(f"{where}: ingest accepted {read.get(where)}, the processors' lines add up to {accepted.get(where)}")
+        if applied.get(where, 0) != read.get(where, (0, 0))[1]:
+            problems.append(f"{where}: ingest accepted {read.get(where)}, the processors applied {applied.get(where)}")
     return _shortened(problems)
 
 
