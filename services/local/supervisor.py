@@ -1,7 +1,7 @@
 """Keep the parts of a stack running: start in order, wait until ready, start again what dies, stop in the reverse order.
 
 Rule: a start either brings up everything or stops what it began and says which part failed, with the end of its log.
-A part that ends with exit code 2 (its settings cannot be used) is not started again; any other comes back after a pause that doubles up to half a minute.
+A part that ends with exit code 2 (its settings cannot be used) is not started again; any other comes back after a pause that doubles up to ten seconds.
 Limit: a part that hangs without ending is not noticed here; `status` shows that it is not ready.
 """
 
@@ -26,7 +26,7 @@ POLL_S: Final = 0.1
 TRY_AGAIN_S: Final = 0.5
 PAUSE_FIRST_S: Final = 0.1
 """One death is an accident: the part is wanted back at once."""
-PAUSE_MAX_S: Final = 30.0
+PAUSE_MAX_S: Final = 10.0
 STEADY_S: Final = 10.0
 """A part that was ready for so long has recovered: its next pause is the first one again."""
 LOG_BYTES_MAX: Final = 32 * 1024 * 1024

@@ -7,9 +7,10 @@ Rule: at the end the load is finished, the log closed, and the four witnesses co
 from __future__ import annotations
 
 import random
+import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,16 +21,35 @@ from tests.chaos import faults
 from tests.chaos.asker import Asker
 from tests.chaos.faults import Done
 from tests.chaos.load import Load
+from tests.chaos.proxy import Network
 from tests.chaos.stage import NotBack, Stage, chaos_stack
 from tests.pipeline.judge import Verdict, differences, facts_of_lines, judge, stored_facts, without_rejected
 from tests.pipeline.stack import quarterhour
-
-Fault = Callable[[Stage], Done]
 
 DISKS_MB: Final = {"": 400, "kafka": 1500, "clickhouse": 700}
 WAIT_S: Final = 600
 KILLED: Final = ("ingest", "processor-1", "sink", "query", "clickhouse", "kafka")
 PAIRS: Final = (("ingest", "processor-1"), ("sink", "clickhouse"), ("kafka", "processor-1"), ("kafka", "ingest", "sink"), ("processor-1", "clickhouse"))
+
+
+PAUSES: Final = (("ingest", 20.0), ("processor-1", 20.0), ("sink", 20.0), ("kafka", 25.0), ("clickhouse", 20.0))
+"""Sessions time out after 10 to 12 s."""
+NETWORKS: Final[tuple[tuple[str, Network, float], ...]] = (
+    ("kafka", "cut", 120.0),
+    ("kafka", "cut", 5.0),
+    ("kafka", "half_open", 30.0),
+    ("clickhouse", "cut", 20.0),
+    ("clickhouse", "half_open", 20.0),
+    ("clickhouse", "slow", 20.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something to be done to a stack."""
+
+    name: str
+    run: Callable[[Stage], Done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,8 @@ class Size:
     single_kills: int
     long: bool
     """False: kills alone."""
+    only: str = ""
+    """Only faults whose name holds this text."""
 
 
 @dataclass(slots=True)
@@ -98,51 +120,49 @@ def run_campaign(size: Size, home: Path, say: Callable[[str], None] = lambda _li
 def schedule(size: Size, stage: Stage, mounted: bool) -> Iterator[Fault]:
     """The faults in the order of the seed."""
     rng = random.Random(size.seed)
-    chosen: list[Fault] = [partial(_kill, names=(KILLED[number % len(KILLED)],)) for number in range(size.single_kills)]
+    chosen = [_kill(KILLED[number % len(KILLED)]) for number in range(size.single_kills)]
     if size.long:
-        chosen += [partial(_kill, names=names) for names in PAIRS]
-        chosen += [partial(faults.kill_again, name=name, times=3, gap_s=rng.uniform(1.0, 4.0)) for name in ("processor-1", "ingest", "clickhouse")]
-        chosen += [faults.kill_mid_insert] * 3
-        chosen += [
-            partial(faults.pause, name=name, seconds=seconds)
-            for name, seconds in (("ingest", 20.0), ("processor-1", 20.0), ("sink", 20.0), ("kafka", 25.0), ("clickhouse", 20.0))
-        ]
-        chosen += [partial(faults.scale, killed=killed) for killed in (True, False)]
-        chosen += _networks()
+        chosen += [_kill(*names) for names in PAIRS]
+        chosen += [_again(name, rng.uniform(1.0, 4.0)) for name in ("processor-1", "ingest", "clickhouse")]
+        chosen += [Fault("mid-insert", faults.kill_mid_insert)] * 3
+        chosen += [_pause(name, seconds) for name, seconds in PAUSES]
+        chosen += [Fault("workers", partial(faults.scale, killed=killed)) for killed in (True, False)]
+        chosen += [_network(between, network, seconds) for between, network, seconds in NETWORKS]
         chosen += _disk_faults(stage, mounted)
     rng.shuffle(chosen)
     for fault in chosen:
-        time.sleep(rng.uniform(0.2, 2.0))
-        yield fault
+        if size.only in fault.name:
+            time.sleep(rng.uniform(0.2, 2.0))
+            yield fault
 
 
-def _networks() -> list[Fault]:
-    """Broker and ClickHouse away, half-open, slow."""
-    return [
-        partial(faults.bad_network, between="kafka", network="cut", seconds=120.0),
-        partial(faults.bad_network, between="kafka", network="cut", seconds=5.0),
-        partial(faults.bad_network, between="kafka", network="half_open", seconds=30.0),
-        partial(faults.bad_network, between="clickhouse", network="cut", seconds=20.0),
-        partial(faults.bad_network, between="clickhouse", network="half_open", seconds=20.0),
-        partial(faults.bad_network, between="clickhouse", network="slow", seconds=20.0),
-    ]
+def _kill(*names: str) -> Fault:
+    return Fault(f"kill {' '.join(names)}", lambda stage: faults.kill(stage, *names))
+
+
+def _again(name: str, gap_s: float) -> Fault:
+    return Fault(f"kill {name} again", partial(faults.kill_again, name=name, times=3, gap_s=gap_s))
+
+
+def _pause(name: str, seconds: float) -> Fault:
+    return Fault(f"pause {name}", partial(faults.pause, name=name, seconds=seconds))
+
+
+def _network(between: str, network: Network, seconds: float) -> Fault:
+    return Fault(f"network {between} {network}", partial(faults.bad_network, between=between, network=network, seconds=seconds))
 
 
 def _disk_faults(stage: Stage, mounted: bool) -> list[Fault]:
     home = stage.plan.data_dir
     if not mounted:
-        return [partial(faults.file_limit, name=name, seconds=15.0) for name in ("kafka", "clickhouse", "postgres")]
+        return [Fault(f"disk {name}", partial(faults.file_limit, name=name, seconds=15.0)) for name in ("kafka", "clickhouse", "postgres")]
     places = {"kafka": home / "kafka", "clickhouse": home / "clickhouse", "data directory": home}
-    return [partial(faults.full_disk, name=name, place=place, seconds=20.0) for name, place in places.items()]
-
-
-def _kill(stage: Stage, names: Sequence[str]) -> Done:
-    return faults.kill(stage, *names)
+    return [Fault(f"disk {name}", partial(faults.full_disk, name=name, place=place, seconds=20.0)) for name, place in places.items()]
 
 
 def _done(fault: Fault, stage: Stage, load: Load, say: Callable[[str], None]) -> Done:
     try:
-        done = fault(stage)
+        done = fault.run(stage)
     except NotBack as error:
         say(f"FAILED: {error}")
         raise
@@ -158,7 +178,11 @@ def _disks(home: Path, size: Size) -> Iterator[bool]:
         yield False
         return
     with faults.disks(home, DISKS_MB) as mounted:
-        yield mounted
+        try:
+            yield mounted
+        finally:
+            # They lie on a disk that goes away.
+            shutil.copytree(home / "logs", home.parent / "logs", dirs_exist_ok=True)
 
 
 def tell(line: str) -> None:

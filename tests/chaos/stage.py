@@ -155,7 +155,7 @@ class Stage:
         """What the service has done since its process began; 0 while it does not answer."""
         kind, _, instance = name.partition("-")
         service = 2 + int(instance) if instance else ("ingest", "sink").index(kind)
-        return _counted(self.plan.ports.metrics(service), WORK[kind])
+        return counted(self.plan.ports.metrics(service), WORK[kind])
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _start(plan: ChaosPlan) -> None:
         time.sleep(0.2)
 
 
-def _counted(port: int, counter: str) -> float:
+def counted(port: int, counter: str) -> float:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=2) as answer:
             text = answer.read().decode()
