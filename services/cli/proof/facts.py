@@ -59,7 +59,11 @@ def start_field(topic: str) -> str:
 
 def content(row: Row) -> int:
     """A hash of everything but id and revision: equal contents have equal ones, within one process."""
-    return hash(tuple(map(_hashable, msgspec.structs.astuple(row)[2:])))
+    fields = msgspec.structs.astuple(row)[2:]
+    try:
+        return hash(fields)
+    except TypeError:
+        return hash(tuple(map(_hashable, fields)))
 
 
 def owner(topic: str, row: Any, pages: int, partitions: int) -> int | None:

@@ -155,7 +155,7 @@ class Proof:
         metered = compare_recomputed(held, recompute, cut, self._findings)
         unlike, rows = unlike_stored(held, Stored(self._client).rows(topic, self._scope))
         self._look_again(held, unlike, mine)
-        in_topic = sum(fact.newest.inside for fact in held.facts.values())
+        in_topic = sum(fact.newest.inside and fact.newest.live for fact in held.facts.values())
         self.summary.facts[topic] = {"metered": metered, "topic": in_topic, "clickhouse": rows}
 
     def _look_again(self, held: Held, unlike: set[str], read: Mapping[Where, range]) -> None:

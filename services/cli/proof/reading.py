@@ -18,7 +18,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.kafka import client_config
 from services.runtime.settings import KafkaSettings
 
-BUFFER_BYTES: Final = 256 * 1024 * 1024
+BUFFER_BYTES: Final = 48 * 1024 * 1024
 _POLL_RECORDS: Final = 2_000
 _POLL_S: Final = 0.01
 _SILENT_POLLS_MAX: Final = 6_000
@@ -172,7 +172,7 @@ _CONFIG: Final[dict[str, Any]] = {
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
-    "queued.max.messages.kbytes": 64 * 1024,
-    "fetch.message.max.bytes": 4 * 1024 * 1024,
+    "queued.max.messages.kbytes": 16 * 1024,
+    "fetch.message.max.bytes": 1024 * 1024,
     "fetch.wait.max.ms": 50,
 }
