@@ -7,9 +7,9 @@ import time
 import pytest
 
 from services.processors.exits import Exit
-from tests.processors.stage import Process, Stage
+from tests.processors.stage import PARTITIONS, Process, Stage
 
-WAIT_S = 60.0
+WAIT_S = 200.0
 STALL_S = 10.0
 
 
@@ -46,3 +46,14 @@ def test_an_event_loop_that_hangs_ends_the_process(stage: Stage) -> None:
     worker = stage.run("tests.processors.worker_process", "0", "1000", "0", stall_s=STALL_S)
 
     assert _ends(stage, worker) == Exit.STALLED
+
+
+def test_state_that_the_brokers_refuse_ends_the_process_and_nothing_is_committed(stage: Stage) -> None:
+    """Faust's own way of writing state only logs a failed delivery, and commits."""
+    stage.make_topics()
+    stage.limit_records(stage.state_topic, size_bytes_max=80)
+    stage.send(20)
+    worker = stage.start()
+
+    assert worker.wait(WAIT_S) == Exit.RESTART
+    assert stage.committed() == [0] * PARTITIONS

@@ -69,8 +69,12 @@ class Stage:
     def make_topics(self, facts_bytes_max: int = 1_000_000) -> None:
         """All topics of the product, empty."""
         make_topics(self.settings)
-        limit = ConfigEntry("max.message.bytes", str(facts_bytes_max), incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topics.SESSIONS, incremental_configs=[limit])
+        self.limit_records(topics.SESSIONS, facts_bytes_max)
+
+    def limit_records(self, topic: str, size_bytes_max: int) -> None:
+        """What is larger is refused by the broker."""
+        limit = ConfigEntry("max.message.bytes", str(size_bytes_max), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[limit])
         for future in self.admin.incremental_alter_configs([resource]).values():
             future.result(10)
 
