@@ -17,6 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from services.accounts import exports
 from services.accounts.keys import PREFIX_BYTES, SECRET_BYTES, ApiKey, KeyScope, Principal, Refused, admit, key_hash, key_text, prefix_of
 from services.runtime.errors import Unavailable
 
@@ -96,6 +97,18 @@ class Accounts:
         """Who shows this key, or why not. Raises AccountsUnavailable."""
         prefix = prefix_of(text)
         return "unknown" if prefix is None else admit(text, self._find(prefix), now)
+
+    def begin_export(self, principal: Principal, manifest: exports.Manifest, now: datetime) -> None:
+        with self._connection() as connection:
+            exports.begin(connection, principal, manifest, now)
+
+    def end_export(self, export_id: str, manifest: exports.Manifest, now: datetime) -> None:
+        with self._connection() as connection:
+            exports.end(connection, export_id, manifest, now)
+
+    def find_export(self, principal: Principal, export_id: str) -> exports.Manifest | None:
+        with self._connection() as connection:
+            return exports.find(connection, principal, export_id)
 
     def _find(self, prefix: str) -> ApiKey | None:
         with self._connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

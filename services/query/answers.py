@@ -133,6 +133,116 @@ class Session(Answer):
     rule: str
 
 
+class Explanation(Answer):
+    """Why a session is, and ends where it ends."""
+
+    rule: str = Field(description="schemas/README U13.")
+    text: str = Field(description="The rule for people.")
+    number: Count = Field(description="It is this one of its conversation's sessions, from 1.")
+    of: Count = Field(description="Sessions of the conversation so far.")
+    clock_from_ms: Count = Field(description="Where the bot clock stood at its start (U2); of a call the time since its start.")
+    clock_to_ms: Count = Field(description="Where the clock stood at its end. The time with a human agent in between is `human_ms`.")
+
+
+class Conversation(Answer):
+    """An episode of a conversation (U3, C1)."""
+
+    conversation_episode_id: str
+    revision: Count
+    app_id: str
+    channel: str
+    kore_user_id: str
+    channel_user_id: str
+    conversation_id: str
+    start: LocalInstant
+    end: LocalInstant | None = Field(description="null while it is open.")
+    end_reason: str = Field(description="user, bot, agent, idle or silence; empty while it is open.")
+    sessions: Count
+    human_ms: Count
+
+
+class OneSession(Session):
+    """A session with what explains it."""
+
+    explanation: Explanation
+    conversation: Conversation | None = Field(description="null for calls and alerts.")
+    sessions: list[Session] = Field(description="All sessions of its conversation or call in order, itself too; none for an alert.")
+
+
+class ConversationPage(Answer):
+    workspace_id: str
+    app_ids: list[str]
+    as_of: LocalInstant | None
+    range: RangeEcho
+    conversations: list[Conversation]
+    next_cursor: str | None = Field(description="Ask again with it for the next page; null: this was the last.")
+
+
+class Rejected(Answer):
+    """A refused event (schemas/README E4)."""
+
+    rejected_id: str = Field(description="topic/partition/offset of the record.")
+    log_time: LocalInstant
+    reason: str
+    field: str = Field(description="The first wrong field of an invalid_event; else empty.")
+    detail: str
+    size_bytes: Count
+    payload_base64: str = Field(description="The first 4 KiB.")
+
+
+class RejectedPage(Answer):
+    workspace_id: str
+    as_of: LocalInstant | None
+    range: RangeEcho
+    rejected: list[Rejected]
+    next_cursor: str | None = Field(description="Ask again with it for the next page; null: this was the last.")
+
+
+class Login(Answer):
+    login_id: str
+    app_ids: list[str]
+    start: LocalInstant
+    end: LocalInstant | None = Field(description="null: it has not ended.")
+
+
+class Agent(Answer):
+    """Each agent once (S2)."""
+
+    agent_id: str
+    app_ids: list[str] = Field(description="The apps that the agent served then, of all logins at that instant.")
+    since: LocalInstant = Field(description="Start of the first of these logins.")
+    until: LocalInstant | None = Field(description="End of the last of them; null while one is open.")
+    logins: list[Login] = Field(description="Those that hold the instant, by start.")
+
+
+class Agents(Answer):
+    """The agents logged in at one instant: who the peak was."""
+
+    workspace_id: str
+    app_ids: list[str]
+    as_of: LocalInstant | None
+    at: LocalInstant | None = Field(description="null: nobody was logged in at any instant of the range.")
+    agents: list[Agent] = Field(description="By id; each occupies one concurrent seat (S2).")
+
+
+class Manifest(Answer):
+    """What a whole export holds."""
+
+    export_id: str
+    state: Literal["running", "complete", "broken"] = Field(description="`broken`: the file is not whole, whatever arrived.")
+    file_name: str
+    workspace_id: str
+    app_ids: list[str]
+    filters: dict[str, list[str]]
+    range: RangeEcho
+    as_of: LocalInstant | None
+    rows_expected: Count = Field(description="From the counts when it began, without filters by user or conversation: for progress.")
+    rows: Count | None = Field(description="Records below the line of titles.")
+    bytes: Count | None
+    sha256: str | None = Field(description="Of all bytes, hexadecimal; of a complete export.")
+    created_at: LocalInstant
+
+
 class SessionPage(Answer):
     workspace_id: str
     app_ids: list[str]
@@ -161,22 +271,6 @@ class Seats(Answer):
     range: RangeEcho
     together: ScopeSeats = Field(description="All apps of the question together; never the sum of the apps (S2).")
     apps: list[ScopeSeats] = Field(description="Every app that has a seat in the range, by id.")
-
-
-class AgentPresence(Answer):
-    agent_id: str
-    app_ids: list[str] = Field(description="The apps that the agent served then, of all logins at that instant.")
-    since: LocalInstant = Field(description="Start of the first of these logins.")
-    until: LocalInstant | None = Field(description="End of the last of them; null while one is open.")
-
-
-class AgentsAtInstant(Answer):
-    """Who was logged in; a login is over at its end (S7)."""
-
-    workspace_id: str
-    app_ids: list[str] = Field(description="Agents of these apps; empty: of all of the workspace.")
-    at: LocalInstant
-    agents: list[AgentPresence] = Field(description="Each agent once (S2), by id.")
 
 
 class Health(Answer):

@@ -24,10 +24,10 @@ class CursorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Behind the session with this start and id."""
+    """Behind the row with this start and id."""
 
     start_ms: int
-    billing_session_id: str
+    row_id: str
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -37,11 +37,11 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     from_ms: int
     to_ms: int
     start_ms: int
-    billing_session_id: str
+    row_id: str
 
     @property
     def position(self) -> Position:
-        return Position(self.start_ms, self.billing_session_id)
+        return Position(self.start_ms, self.row_id)
 
 
 def digest(question: object) -> str:

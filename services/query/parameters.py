@@ -28,13 +28,6 @@ class FreshnessParameters(ZoneParameters):
     )
 
 
-class AgentParameters(ZoneParameters):
-    at: str = Field(max_length=64, description="The instant, RFC 3339.", examples=["2026-01-31T13:45:00+05:30"])
-    app_id: list[AppId] = Field(
-        default_factory=list, max_length=APPS_MAX, description="Only agents of these apps; may be repeated. Default: all apps that the key may see."
-    )
-
-
 class RangeParameters(ZoneParameters):
     """Whose numbers and of when. The workspace is that of the API key."""
 
@@ -61,15 +54,40 @@ class SeatParameters(RangeParameters):
     """Nothing more: the seats are those of the range as a whole."""
 
 
-class SessionParameters(RangeParameters):
+UserId = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ConversationFilters(RangeParameters):
+    channel: list[AppId] = Field(default_factory=list, max_length=APPS_MAX, description="Only these channels.")
+    conversation_id: list[UserId] = Field(default_factory=list, max_length=APPS_MAX, description="Only these conversations or calls.")
+    kore_user_id: list[UserId] = Field(default_factory=list, max_length=APPS_MAX, description="Only users with these ids of the platform.")
+    channel_user_id: list[UserId] = Field(default_factory=list, max_length=APPS_MAX, description="Only users with these ids of the channel.")
+
+
+class SessionParameters(ConversationFilters):
     type: list[SessionType] = Field(default_factory=list, max_length=3, description="Only sessions of these types.")
-    channel: list[AppId] = Field(default_factory=list, max_length=APPS_MAX, description="Only sessions of these channels.")
-    conversation_id: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
-        default_factory=list, max_length=APPS_MAX, description="Only sessions of these conversations or calls."
-    )
 
 
-class PageParameters(SessionParameters):
+class Paging(BaseModel):
     order: Literal["asc", "desc"] = Field("asc", description="By start, then id.")
-    limit: int = Field(100, ge=1, le=PAGE_ROWS_MAX, description="Most sessions of the page.")
+    limit: int = Field(100, ge=1, le=PAGE_ROWS_MAX, description="Most rows of the page.")
     cursor: str | None = Field(None, max_length=512, description="`next_cursor` of the page before, asked with the same parameters.")
+
+
+class PageParameters(SessionParameters, Paging):
+    format: Format | None = Field(None, description="`csv`, or Accept: text/csv: the whole range as one file; order, limit and cursor do not apply.")
+
+
+class ConversationParameters(ConversationFilters, Paging):
+    open: bool | None = Field(None, description="true: only those that have not ended; false: only those that have.")
+
+
+class RejectedParameters(ZoneParameters, Paging):
+    range: RangeName | None = Field(None, description="As everywhere; the log time of the record counts.")
+    from_: str | None = Field(None, alias="from", max_length=64, description="Start: RFC 3339 instant, or date in the zone.")
+    to: str | None = Field(None, max_length=64, description="End, not included: RFC 3339 instant, or date in the zone.")
+    reason: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10, description="Only refused for these reasons.")
+
+
+class AgentParameters(RangeParameters):
+    at: str = Field("peak", max_length=64, description="An RFC 3339 instant; `peak`: the instant of the range at which most agents were logged in.")

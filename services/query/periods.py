@@ -17,7 +17,8 @@ What the ranges mean (the specification leaves it open):
   last bucket are cut where the range begins and ends. Where midnight does not exist, the day begins at the jump; where it comes twice, at the first; a day that
   a zone skipped has no bucket.
 
-Limits: instants of the years 2000-2148 (every offset since is a multiple of 15 minutes; ClickHouse has days until 2149), ranges up to three years, at most 10,000 buckets.
+Limits: instants of the years 2000-2148 (every offset since is a multiple of 15 minutes; ClickHouse has days until 2149), ranges up to three years, at most
+10,000 buckets.
 """
 
 from __future__ import annotations
@@ -124,6 +125,17 @@ def read_period(
         from_ms, to_ms = _custom(from_text, to_text, zone)
     chosen = interval or _default_interval(range_name)
     return Period(zone, chosen, range_name, cut(from_ms, to_ms, chosen, zone, buckets_max))
+
+
+def read_instant(field: str, text: str) -> int:
+    """An RFC 3339 instant within the limits of the head. Raises PeriodError."""
+    try:
+        instant_ms = parse_ms(_PLUS_READ_AS_SPACE.sub("+", text))
+    except ValueError as error:
+        raise PeriodError(field, f"Not an RFC 3339 instant with an offset (2026-01-31T08:00:00+05:30): {error}.") from None
+    if not FIRST_MS <= instant_ms <= LAST_MS:
+        raise PeriodError(field, "Outside the years 2000 to 2148.")
+    return instant_ms
 
 
 def read_zone(name: str) -> ZoneInfo:

@@ -24,7 +24,9 @@ _AWAY: Final = frozenset({60, 81, 202, 516})
 """No such table or database (not migrated yet), too many queries at one time, a wrong password."""
 _TOO_MUCH: Final = frozenset({158, 159, 160, 241, 307, 396})
 """Limits of rows, time, estimated time, memory, bytes, and rows of the result."""
-_CHUNK_BYTES: Final = 1 << 16
+_CHUNK_BYTES: Final = 1 << 18
+_AS_IT_IS: Final = {"enable_http_compression": 0}
+"""A file passes through this process: packing and unpacking it on the way costs more than a network of ours."""
 
 
 class TooExpensive(ServiceError):
@@ -48,7 +50,8 @@ class ClickHouseReader:
 
     def stream(self, statement: Statement) -> Iterator[bytes]:
         try:
-            response = self._connected().raw_stream(statement.text, dict(statement.parameters), self._limits(self._settings.query.export_s_max))
+            settings = self._limits(self._settings.query.export_s_max) | _AS_IT_IS
+            response = self._connected().raw_stream(statement.text, dict(statement.parameters), settings)
         except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
             raise _told(error) from error
         assert isinstance(response, urllib3.HTTPResponse)

@@ -24,7 +24,7 @@ Presences = Literal["logins", "assignments", "named"]
 """Logged in (S1); assigned (S5); either (S4: named seats)."""
 Measure = Literal["peak", "distinct"]
 
-_LOGIN_TIMEOUT_MS: Final = Rules().login_timeout_ms
+LOGIN_TIMEOUT_MS: Final = Rules().login_timeout_ms
 
 
 def quarter_peaks(scope: Scope, edges: str, *, each_app: bool) -> str:
@@ -98,9 +98,9 @@ def _logins(scope: Scope, each_app: bool) -> str:
     apps = f"arrayJoin(arrayConcat([''], {served}))" if each_app else "''"
     mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
     return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms,
-        ifNull(toUnixTimestamp64Milli(end), least({{known:Int64}}, since_ms + {_LOGIN_TIMEOUT_MS})) AS until_ms
+        ifNull(toUnixTimestamp64Milli(end), least({{known:Int64}}, since_ms + {LOGIN_TIMEOUT_MS})) AS until_ms
     FROM agent_logins FINAL
-    WHERE status = 'closed' AND workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {_LOGIN_TIMEOUT_MS} MILLISECOND"""
+    WHERE status = 'closed' AND workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {LOGIN_TIMEOUT_MS} MILLISECOND"""
 
 
 def _assignments(scope: Scope, each_app: bool) -> str:

@@ -1,6 +1,6 @@
-"""Statements about sessions: pages of a list, and the CSV export (SPEC §1). Pure.
+"""Statements about sessions: pages of a list, one session with its neighbours, and where conversations end. Pure.
 
-A session belongs to the range in which it starts (T5). Lists and the export share one text, so that they can not differ.
+A session belongs to the range in which it starts (T5). Only the days of t0 that `days` tells are read, and in pieces.
 
 The end of a session's conversation is looked up: of a usage session the end of the episode with the same app, conversation and t0; of a voice
 session the end of the call's last session, when that says that the call ended (`V1:ended`); of an alert its own. Unknown ends are empty.
@@ -8,21 +8,29 @@ session the end of the call's last session, when that says that the call ended (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from services.query.cursor import Position
+from services.query.days import day_of
 from services.query.periods import Period
-from services.query.statement import FROM, TO, Scope, Statement, scope_parameters, scope_sql
+from services.query.statement import Scope, Statement, scope_parameters, scope_sql
 
 Order = Literal["asc", "desc"]
+Key = tuple[str, str, str, int]
+"""(type, app, conversation, t0): of one conversation or call."""
 
 SESSION_FIELDS: Final = (
     "billing_session_id", "revision", "type", "app_id", "channel", "kore_user_id", "channel_user_id", "conversation_id",
-    "conversation_start", "conversation_end", "start", "end", "bot_ms", "human_ms", "message_id", "rule",
+    "conversation_start", "start", "end", "bot_ms", "human_ms", "message_id", "rule",
 )  # fmt: skip
-"""A row of `session_page`; instants are milliseconds, `conversation_end` may be None."""
+"""A row of a page; instants are milliseconds."""
+EPISODE_FIELDS: Final = (
+    "conversation_episode_id", "revision", "app_id", "channel", "kore_user_id", "channel_user_id", "conversation_id",
+    "start", "end", "end_reason", "sessions", "human_ms",
+)  # fmt: skip
+_INSTANTS: Final = ("conversation_start", "start", "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,13 @@ class SessionFilter:
     types: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     conversation_ids: tuple[str, ...] = ()
+    kore_user_ids: tuple[str, ...] = ()
+    channel_user_ids: tuple[str, ...] = ()
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether it leaves so little that pieces of the range would mostly be empty."""
+        return bool(self.conversation_ids or self.kore_user_ids or self.channel_user_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,97 +59,100 @@ class SessionQuestion:
     order: Order = "asc"
 
 
-def session_page(question: SessionQuestion, after: Position | None, limit: int) -> Statement:
-    """At most `limit` sessions, from behind `after` on. Columns: SESSION_FIELDS."""
+def columns(fields: Sequence[str], instants: Sequence[str] = _INSTANTS) -> str:
+    return ", ".join(f"toUnixTimestamp64Milli({field})" if field in instants else field for field in fields)
+
+
+def session_page(question: SessionQuestion, t0_days: Sequence[str], window: tuple[int, int], after: Position | None, limit: int) -> Statement:
+    """At most `limit` sessions of the window, from behind `after` on. Columns: SESSION_FIELDS."""
     beyond, direction = (">", "ASC") if question.order == "asc" else ("<", "DESC")
-    seek = _seek(beyond) if after else ""
-    columns = ", ".join(_MILLISECONDS.get(field, field) for field in SESSION_FIELDS)
-    text = _with_ends(
-        question,
-        select=columns,
-        tail=f"{seek} ORDER BY start {direction}, billing_session_id {direction} LIMIT {{limit:UInt32}}",
-        order=f"ORDER BY start {direction}, billing_session_id {direction}",
-    )
-    position = {"after_start": after.start_ms, "after_id": after.billing_session_id} if after else {}
-    return Statement(text, _parameters(question) | position | {"limit": limit})
+    text = f"""SELECT {columns(SESSION_FIELDS)}
+FROM billing_sessions FINAL
+WHERE {sessions_sql(question)}{_seek(beyond) if after else ""}
+ORDER BY billing_sessions.start {direction}, billing_session_id {direction}
+LIMIT {{limit:UInt32}}"""
+    position = {"after_start": after.start_ms, "after_id": after.row_id} if after else {}
+    return Statement(text, session_parameters(question, t0_days, window) | position | {"limit": limit})
 
 
-def session_export(question: SessionQuestion) -> Statement:
-    """Every session as the CSV of SPEC §1, formatted by ClickHouse."""
-    columns = ",\n    ".join(f"{expression} AS `{title}`" for title, expression in CSV_COLUMNS.items())
-    text = _with_ends(question, select=f"\n    {columns}", tail="", order="ORDER BY start, billing_session_id") + "\nFORMAT CSVWithNames"
-    return Statement(text, _parameters(question) | {"zone": question.period.zone.key})
+def sessions_sql(question: SessionQuestion) -> str:
+    """What picks the sessions of a question, of the days {t0_days} and the starts from {from} to {to}."""
+    days = "toDate(conversation_start) IN {t0_days:Array(Date)}"
+    starts = "billing_sessions.start >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND billing_sessions.start < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+    return f"{scope_sql(question.scope)} AND status = 'closed' AND {days} AND {starts}{filter_sql(question.which)}"
 
 
-def safe_cell(column: str) -> str:
-    """A text that a spreadsheet would run as a formula gets a leading apostrophe; quotes alone do not help."""
-    return f"if(substring({column}, 1, 1) IN ('=', '+', '-', '@', '\\t', '\\r'), concat('\\'', {column}), {column})"
+def session_parameters(question: SessionQuestion, t0_days: Sequence[str], window: tuple[int, int]) -> dict[str, object]:
+    lists = {name: list(values) for name, (_, values) in _filters(question.which).items() if values}
+    return scope_parameters(question.scope) | {"t0_days": list(t0_days), "from": window[0], "to": window[1]} | lists
 
 
-def local_instant(column: str) -> str:
-    """ISO 8601 in the asked zone, as `periods.local_text` writes it; empty where there is none."""
-    return f"ifNull(replaceRegexpOne(formatDateTime({column}, '%Y-%m-%dT%H:%i:%S.%f%z', {{zone:String}}), '(..)$', ':\\\\1'), '')"
+def ends_statement(scope: Scope, keys: Sequence[Key]) -> Statement:
+    """Rows (type, app, conversation, t0, end or null) of these conversations and calls; of those that are known."""
+    text = f"""SELECT 'usage' AS type, app_id, conversation_id, toUnixTimestamp64Milli(start) AS t0_ms, toUnixTimestamp64Milli(end) AS end_ms
+FROM conversations FINAL
+WHERE {_at_keys(scope, "start")}
+UNION ALL
+SELECT 'voice' AS type, app_id, conversation_id, toUnixTimestamp64Milli(conversation_start) AS t0_ms,
+    if(argMax(rule, billing_sessions.start) = 'V1:ended', toNullable(toUnixTimestamp64Milli(max(billing_sessions.end))), NULL) AS end_ms
+FROM billing_sessions FINAL
+WHERE {_at_keys(scope, "conversation_start")} AND type = 'voice'
+GROUP BY app_id, conversation_id, t0_ms"""
+    return Statement(text, _key_parameters(scope, keys))
 
 
-CSV_COLUMNS: Final[Mapping[str, str]] = {
-    "Bot ID": safe_cell("app_id"),
-    "Channel": safe_cell("channel"),
-    "Kore User ID": safe_cell("kore_user_id"),
-    "Channel User ID": safe_cell("channel_user_id"),
-    "Billing Session Type": "type",
-    "Conversation Session Id": safe_cell("conversation_id"),
-    "Conversation Session Start Date Time": local_instant("conversation_start"),
-    "Conversation Session End Date Time": local_instant("conversation_end"),
-    "Billing Session Id": "billing_session_id",
-    "Billing Session Start Date Time": local_instant("start"),
-    "Billing Session End Date Time": local_instant("end"),
-    "Message Id": safe_cell("message_id"),
-}
-"""Title → expression, in the order of SPEC §1."""
-
-# t0 is never after the session's start: the sort key and the partitions help even where the index on start is young.
-_STARTS_IN_RANGE: Final = f"conversation_start < {TO} AND start >= {FROM} AND start < {TO}"
-_MILLISECONDS: Final = {field: f"toUnixTimestamp64Milli({field})" for field in ("conversation_start", "conversation_end", "start", "end")}
-_CONVERSATION: Final = "type, app_id, conversation_id, conversation_start"
+def episode_statement(scope: Scope, key: Key) -> Statement:
+    """The conversation of this key. Columns: EPISODE_FIELDS; no row for a call or an alert."""
+    text = f"SELECT {columns(EPISODE_FIELDS)} FROM conversations FINAL WHERE {_at_keys(scope, 'start')} AND conversation_id = {{conversation:String}}"
+    return Statement(text, _key_parameters(scope, [key]) | {"conversation": key[2]})
 
 
-def _with_ends(question: SessionQuestion, *, select: str, tail: str, order: str) -> str:
-    mine = scope_sql(question.scope)
-    t0_in_reach = "BETWEEN reach.1 AND reach.2"
-    return f"""WITH sessions AS (
-    SELECT * FROM v_billing_sessions WHERE {mine} AND {_STARTS_IN_RANGE}{_filter_sql(question.which)}{tail}
-), (SELECT (min(conversation_start), max(conversation_start)) FROM sessions) AS reach, ends AS (
-    SELECT 'usage' AS type, app_id, conversation_id, start AS conversation_start, end AS ended_at
-    FROM v_conversations AS conversations
-    WHERE {mine} AND conversations.start {t0_in_reach}
-    UNION ALL
-    SELECT type, app_id, conversation_id, conversation_start, if(argMax(rule, start) = 'V1:ended', max(end), NULL) AS ended_at
-    FROM v_billing_sessions
-    WHERE {mine} AND type = 'voice' AND conversation_start {t0_in_reach}
-    GROUP BY {_CONVERSATION}
-)
-SELECT {select}
-FROM (
-    SELECT sessions.*, if(type = 'alert', end, ended_at) AS conversation_end
-    FROM sessions LEFT JOIN ends USING ({_CONVERSATION})
-)
-{order}"""
+def neighbours_statement(scope: Scope, key: Key) -> Statement:
+    """All sessions of one conversation or call, in order. Columns: SESSION_FIELDS."""
+    text = f"""SELECT {columns(SESSION_FIELDS)}
+FROM billing_sessions FINAL
+WHERE {_at_keys(scope, "conversation_start")} AND type = {{type:String}} AND conversation_id = {{conversation:String}}
+ORDER BY billing_sessions.start, billing_session_id"""
+    return Statement(text, _key_parameters(scope, [key]) | {"type": key[0], "conversation": key[2]})
+
+
+def session_statement(scope: Scope, billing_session_id: str) -> Statement:
+    """The session with this id. All revisions of an id are skipped or read together, so the index needs no exact mode."""
+    text = f"""SELECT {columns(SESSION_FIELDS)}
+FROM billing_sessions FINAL
+WHERE {scope_sql(scope)} AND status = 'closed' AND billing_session_id = {{id:String}}
+SETTINGS use_skip_indexes_if_final_exact_mode = 0"""
+    return Statement(text, scope_parameters(scope) | {"id": billing_session_id})
+
+
+def filter_sql(which: SessionFilter) -> str:
+    return "".join(f" AND {column} IN {{{name}:Array(String)}}" for name, (column, values) in _filters(which).items() if values)
+
+
+def _filters(which: SessionFilter) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Parameter → (column, values)."""
+    return {
+        "types": ("type", which.types),
+        "channels": ("channel", which.channels),
+        "conversations": ("conversation_id", which.conversation_ids),
+        "kore_users": ("kore_user_id", which.kore_user_ids),
+        "channel_users": ("channel_user_id", which.channel_user_ids),
+    }
 
 
 def _seek(beyond: str) -> str:
     """Row order is (start, id); the bound on start alone is what an index can use."""
     start = "fromUnixTimestamp64Milli({after_start:Int64}, 'UTC')"
-    return f" AND start {beyond}= {start} AND (start, billing_session_id) {beyond} ({start}, {{after_id:String}})"
+    return f" AND billing_sessions.start {beyond}= {start} AND (billing_sessions.start, billing_session_id) {beyond} ({start}, {{after_id:String}})"
 
 
-def _filter_sql(which: SessionFilter) -> str:
-    types = " AND type IN {types:Array(String)}" if which.types else ""
-    channels = " AND channel IN {channels:Array(String)}" if which.channels else ""
-    return types + channels + (" AND conversation_id IN {conversations:Array(String)}" if which.conversation_ids else "")
+def _at_keys(scope: Scope, t0: str) -> str:
+    """The days and apps prune by the sort key; the rest is exact."""
+    t0s = "arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {key_t0s:Array(Int64)})"
+    return f"{scope_sql(scope)} AND status = 'closed' AND toDate({t0}) IN {{key_days:Array(Date)}} AND app_id IN {{key_apps:Array(String)}} AND {t0} IN {t0s}"
 
 
-def _parameters(question: SessionQuestion) -> dict[str, object]:
-    which, period = question.which, question.period
-    filters = {"types": which.types, "channels": which.channels, "conversations": which.conversation_ids}
-    lists = {name: list(values) for name, values in filters.items() if values}
-    return scope_parameters(question.scope) | {"from": period.from_ms, "to": period.to_ms} | lists
+def _key_parameters(scope: Scope, keys: Sequence[Key]) -> dict[str, object]:
+    t0s_ms = sorted({t0_ms for _, _, _, t0_ms in keys})
+    apps = sorted({app_id for _, app_id, _, _ in keys})
+    return scope_parameters(scope) | {"key_days": sorted({day_of(t0_ms) for t0_ms in t0s_ms}), "key_apps": apps, "key_t0s": t0s_ms}

@@ -1,44 +1,127 @@
-"""A page of the list of sessions. Pure but for the reader it is given."""
+"""Pages of the list of sessions, and one session with what explains it. Pure but for the reader it is given."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Final
 
-from services.query.answers import RangeEcho, Session, SessionPage
 from services.query.cursor import Cursor, Position, digest, write_cursor
+from services.query.days import Days, windows
 from services.query.periods import Period
-from services.query.session_statements import SESSION_FIELDS, SessionQuestion, session_page
-from services.query.statement import Reader
-from services.query.trends import range_echo
+from services.query.session_statements import (
+    EPISODE_FIELDS,
+    SESSION_FIELDS,
+    Key,
+    SessionQuestion,
+    ends_statement,
+    episode_statement,
+    neighbours_statement,
+    session_page,
+    session_statement,
+)
+from services.query.statement import Reader, Row, Scope
+from services.query.trends import Json, range_echo
 
-_INSTANTS = ("conversation_start", "conversation_end", "start", "end")
+PART_MS: Final = 15 * 60_000
+"""What one session covers of the clock (U6)."""
+_INSTANTS: Final = ("conversation_start", "start", "end")
+_WHY: Final = {
+    "U7:full": "It ends where the bot clock reads {to_min} minutes: the conversation went on, or did not end before.",
+    "U7:ended": "The conversation ended before the bot clock read {to_min} minutes: it ends where the clock stood then.",
+    "U7:stopped": "The bot clock stopped for good before it read {to_min} minutes, for a human agent had the conversation: it ends where the clock stopped.",
+    "V1:full": "It ends {to_min} minutes after the call began: the call went on, or its end was not told.",
+    "V1:ended": "The call ended before {to_min} minutes: it ends with the call.",
+    "A1": "An alert that was delivered is one session; it starts and ends at its delivery.",
+}
 
 
 def binding(question: SessionQuestion) -> str:
     """What binds a cursor: the filters, not the range (the cursor holds it in instants) and not the zone (which only shows)."""
-    return digest([asdict(question.scope), asdict(question.which), question.order])
+    return digest(["sessions", asdict(question.scope), asdict(question.which), question.order])
 
 
-def sessions(reader: Reader, question: SessionQuestion, after: Position | None, limit: int, as_of_ms: int | None) -> SessionPage:
-    """A page of the list; one row more than asked for tells whether there is another."""
+def page_answer(reader: Reader, question: SessionQuestion, days: Days, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
+    """`answers.SessionPage`; one row more than asked for tells whether there is another page."""
     scope, period = question.scope, question.period
-    rows = reader.rows(session_page(question, after, limit + 1))
+    rows = _page_rows(reader, question, days, after, limit + 1)
     page = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in rows[:limit]]
     more = None
     if len(rows) > limit:
         last = page[-1]
         more = write_cursor(Cursor(binding(question), period.from_ms, period.to_ms, last["start"], last["billing_session_id"]))
-    return SessionPage(
-        workspace_id=scope.workspace_id,
-        app_ids=list(scope.app_ids),
-        as_of=period.local_or_none(as_of_ms),
-        range=RangeEcho.model_validate(range_echo(period)),
-        sessions=[_session(fields, period) for fields in page],
-        next_cursor=more,
-    )
+    ends = _ends(reader, scope, {_key(fields) for fields in page if fields["type"] != "alert"})
+    return {
+        "workspace_id": scope.workspace_id,
+        "app_ids": list(scope.app_ids),
+        "as_of": period.local_or_none(as_of_ms),
+        "range": range_echo(period),
+        "sessions": [_session(fields, ends, period) for fields in page],
+        "next_cursor": more,
+    }
 
 
-def _session(fields: dict[str, Any], period: Period) -> Session:
-    instants = {name: period.local(fields[name]) if fields[name] is not None else None for name in _INSTANTS}
-    return Session.model_validate(fields | instants)
+def one_answer(reader: Reader, scope: Scope, billing_session_id: str, period: Period) -> Json | None:
+    """`answers.OneSession`; None: there is no such session in the scope. Of `period` only the zone counts."""
+    found = reader.rows(session_statement(scope, billing_session_id))
+    if not found:
+        return None
+    fields = dict(zip(SESSION_FIELDS, found[0], strict=True))
+    if fields["type"] == "alert":
+        return _session(fields, {}, period) | {"explanation": _explained(fields, [fields]), "conversation": None, "sessions": []}
+    key = _key(fields)
+    siblings = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in reader.rows(neighbours_statement(scope, key))]
+    ends = _ends(reader, scope, {key})
+    episodes = reader.rows(episode_statement(scope, key)) if fields["type"] == "usage" else []
+    return _session(fields, ends, period) | {
+        "explanation": _explained(fields, siblings),
+        "conversation": _episode(dict(zip(EPISODE_FIELDS, episodes[0], strict=True)), period) if episodes else None,
+        "sessions": [_session(sibling, ends, period) for sibling in siblings],
+    }
+
+
+def _page_rows(reader: Reader, question: SessionQuestion, days: Days, after: Position | None, wanted: int) -> list[Row]:
+    """The window grows until there are enough rows: a page of a busy year reads minutes of it."""
+    descending = question.order == "desc"
+    from_ms, to_ms = question.period.from_ms, question.period.to_ms
+    if after:
+        from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
+    pieces = [(from_ms, to_ms)] if question.which.is_rare else windows(days, from_ms, to_ms, wanted, descending=descending)
+    rows: list[Row] = []
+    for window in pieces:
+        rows += reader.rows(session_page(question, days.of_t0(*window), window, after, wanted - len(rows)))
+        if len(rows) >= wanted:
+            break
+    return rows
+
+
+def _ends(reader: Reader, scope: Scope, keys: Iterable[Key]) -> dict[Key, int | None]:
+    wanted = sorted(set(keys))
+    return {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, end_ms in reader.rows(ends_statement(scope, wanted))} if wanted else {}
+
+
+def _key(fields: Json) -> Key:
+    return fields["type"], fields["app_id"], fields["conversation_id"], fields["conversation_start"]
+
+
+def _session(fields: Json, ends: dict[Key, int | None], period: Period) -> Json:
+    end_ms = fields["end"] if fields["type"] == "alert" else ends.get(_key(fields))
+    return fields | {name: period.local(fields[name]) for name in _INSTANTS} | {"conversation_end": period.local_or_none(end_ms)}
+
+
+def _episode(fields: Json, period: Period) -> Json:
+    return fields | {name: period.local_or_none(fields[name]) for name in ("start", "end")}
+
+
+def _explained(fields: Json, siblings: Sequence[Json]) -> Json:
+    """Which part of the clock the session is, and why it ends where it ends (U6, U7, U13). Sessions of a conversation are its parts in order."""
+    number = 1 + [sibling["billing_session_id"] for sibling in siblings].index(fields["billing_session_id"])
+    to_min = number * PART_MS // 60_000
+    return {
+        "rule": fields["rule"],
+        "text": _WHY[fields["rule"]].format(to_min=to_min),
+        "number": number,
+        "of": len(siblings),
+        "clock_from_ms": 0 if fields["rule"] == "A1" else (number - 1) * PART_MS,
+        "clock_to_ms": 0 if fields["rule"] == "A1" else (number - 1) * PART_MS + fields["bot_ms"],
+    }

@@ -11,6 +11,7 @@
 -- * As no id lies in two partitions, FINAL may work on each apart (do_not_merge_across_partitions_select_final).
 -- * The UTC day of t0 comes second: it is what `usage_counts` counts by, and most questions know which days they need. Ask for it in these words,
 --   `toDate(conversation_start) IN (...)`: a bound on `conversation_start` alone prunes by partition only.
+-- * One id, conversation or user is found by bloom filters over 8,192 rows.
 -- * Other ranges over `start` are served by a minmax index. A part may hold the old revision inside the range and another the new one outside:
 --   use_skip_indexes_if_final_exact_mode makes FINAL look at both.
 
@@ -36,7 +37,11 @@ CREATE TABLE IF NOT EXISTS billing_sessions
     human_ms UInt64 COMMENT 'Time with a human agent inside the session, excluded, in milliseconds (U12).',
     message_id String COMMENT 'First user message of the session; empty when there is none (U10).',
     rule LowCardinality(String) COMMENT 'What fixed the end (U13): U7:full, U7:ended, U7:stopped, V1:full, V1:ended or A1.',
-    INDEX start_range start TYPE minmax GRANULARITY 1
+    INDEX start_range start TYPE minmax GRANULARITY 1,
+    INDEX by_id billing_session_id TYPE bloom_filter(0.001) GRANULARITY 8,
+    INDEX by_conversation conversation_id TYPE bloom_filter GRANULARITY 8,
+    INDEX by_kore_user kore_user_id TYPE bloom_filter GRANULARITY 8,
+    INDEX by_channel_user channel_user_id TYPE bloom_filter GRANULARITY 8
 )
 ENGINE = ReplacingMergeTree(revision)
 PARTITION BY toYYYYMM(conversation_start)

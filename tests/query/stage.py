@@ -78,6 +78,12 @@ def login(workspace: str, agent: str, start: str, end: str | None, apps: tuple[s
     return {"agent_login_id": fact_id(workspace, fact["login_id"], start)} | fact
 
 
+def rejected(workspace: str, log_time: str, offset: int, **fields: object) -> Fact:
+    fact: Fact = {"rejected_id": f"platform.alerts/0/{offset}", "revision": 1, "status": "closed", "workspace_id": workspace, "source_topic": "platform.alerts"}
+    fact |= {"source_partition": 0, "source_offset": offset, "log_time": format_ms(ms(log_time)), "reason": "invalid_event", "field": "time", "detail": "no"}
+    return fact | {"size_bytes": 2, "payload_base64": "e30="} | fields
+
+
 def processor_line(watermark: str | None, revision: int, generation: int = 1, partition: int = 0) -> Fact:
     """A line of the ledger, as a processor writes it."""
     fact: Fact = {"ledger_id": f"processor/platform.conversations/0/{partition}", "revision": (generation << 48) + revision, "status": "closed"}

@@ -183,8 +183,9 @@ def test_unknown_pages_and_methods_are_problems_too(api: Api) -> None:
 
 def test_the_description_lists_every_page_with_both_ways_to_show_a_key(api: Api) -> None:
     description = api.client.get("/openapi.json").json()
-    assert sorted(description["paths"]) == sorted([*PAGES, "/v1/usage/apps", "/v1/usage/freshness", "/livez", "/readyz"])
-    for page in PAGES:
+    paths = set(description["paths"])
+    assert paths >= {*PAGES, "/livez", "/readyz"}
+    for page in paths - {"/livez", "/readyz"}:
         assert description["paths"][page]["get"]["security"] == [{"HTTPBearer": []}, {"APIKeyHeader": []}]
     codes = description["paths"][PAGES[0]]["get"]["responses"]["422"]["content"]["application/problem+json"]["schema"]["properties"]["code"]["enum"]
     assert codes == list(CODES)

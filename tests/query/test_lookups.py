@@ -16,7 +16,7 @@ def test_a_session_is_found_by_its_id_as_lists_show_it(api: Api, clickhouse: Cli
     clickhouse.put("conversations", conversation(api.workspace, "2026-03-02T10:00", "2026-03-02T10:14", conversation_id="c7"))
     found = api.ok(f"/v1/usage/sessions/{facts[7]['billing_session_id']}", timezone="Asia/Kathmandu")
     [listed] = api.ok("/v1/usage/sessions", from_="2026-03-02", to="2026-03-03", timezone="Asia/Kathmandu", conversation_id="c7")["sessions"]
-    assert found == listed
+    assert found.items() >= listed.items()
     assert found["conversation_end"] == "2026-03-02T15:59:00.000+05:45"
 
 
@@ -61,7 +61,9 @@ def test_an_agent_of_two_logins_is_there_once_with_the_apps_of_both(api: Api, cl
     w = api.workspace
     clickhouse.put("agent_logins", login(w, "ann", "2026-03-02T09:00", "2026-03-02T11:00", ("b",)), login(w, "ann", "2026-03-02T10:00", None, ("a", "b")))
     clickhouse.put("agent_logins", login(w, "bob", "2026-03-02T10:00", "2026-03-02T12:00", ("b",)))
-    assert api.ok("/v1/usage/agents", at="2026-03-02T16:00:00 05:30", timezone="Asia/Kolkata")["agents"] == [
+    agents = api.ok("/v1/usage/agents", at="2026-03-02T16:00:00 05:30", timezone="Asia/Kolkata")["agents"]
+    assert [len(agent.pop("logins")) for agent in agents] == [2, 1]
+    assert agents == [
         {"agent_id": "ann", "app_ids": ["a", "b"], "since": "2026-03-02T14:30:00.000+05:30", "until": None},
         {"agent_id": "bob", "app_ids": ["b"], "since": "2026-03-02T15:30:00.000+05:30", "until": "2026-03-02T17:30:00.000+05:30"},
     ]

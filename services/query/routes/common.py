@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Path, Request, Response
 
 from services.accounts.keys import Principal
 from services.query.auth import asks, scope_of
+from services.query.cursor import Cursor, CursorError
+from services.query.days import Days, days_statement
+from services.query.export_statements import FORMULA_STARTS
 from services.query.freshness import Reach, read_reach
-from services.query.parameters import Format, RangeParameters
-from services.query.periods import Interval, Period, read_period
+from services.query.parameters import ConversationFilters, Format, RangeParameters
+from services.query.periods import Interval, Period, cut, read_period
 from services.query.problems import MEDIA_TYPE, ProblemBody
+from services.query.session_statements import SessionFilter
 from services.query.shell import Shell, shell_of
 from services.query.statement import Scope
 
@@ -34,10 +38,9 @@ CSV_TYPE: Final = "text/csv; charset=utf-8; header=present"
 CSV_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """Beside the JSON of the response model."""
 
+Id = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Reads = Annotated[Principal, Depends(asks("read"))]
 Exports = Annotated[Principal, Depends(asks("export"))]
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,25 @@ def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = N
     return read_period(now_ms, timezone=asked.timezone, range_name=asked.range, from_text=asked.from_, to_text=asked.to, interval=interval)
 
 
+def period_of_cursor(cursor: Cursor, asked: Period) -> Period:
+    """The range in which the first page was read: a named range may have moved on since; another custom range is another question."""
+    if asked.range_name is None and (cursor.from_ms, cursor.to_ms) != (asked.from_ms, asked.to_ms):
+        raise CursorError("the cursor belongs to a question with another range")
+    return replace(asked, edges_ms=cut(cursor.from_ms, cursor.to_ms, "month", asked.zone))
+
+
+def days_of(asked: Asked, period: Period, reach: Reach) -> Days:
+    """Which days of t0 the period can come from."""
+    rows = asked.shell.reader.rows(days_statement(asked.scope, period.from_ms, period.to_ms))
+    return Days(tuple((start_day, t0_day, count) for start_day, t0_day, count in rows), reach.uncounted_until(period.to_ms))
+
+
+def filter_of(asked: ConversationFilters, types: Sequence[str] = ()) -> SessionFilter:
+    """In order and once each, so that equal questions are equal."""
+    lists = (types, asked.channel, asked.conversation_id, asked.kore_user_id, asked.channel_user_id)
+    return SessionFilter(*(tuple(sorted(set(texts))) for texts in lists))
+
+
 def wants_csv(request: Request, asked: Format | None) -> bool:
     """`format` decides; without it the first of the two types that the Accept header names."""
     if asked:
@@ -84,7 +106,7 @@ def csv_answer(titles: Sequence[str], rows: Iterable[Sequence[object]], file_nam
 
 
 def safe_cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def attachment(file_name: str) -> dict[str, str]:

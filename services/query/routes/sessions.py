@@ -1,60 +1,61 @@
-"""Billed sessions: by pages, and as one file."""
+"""Billed sessions: by pages, and one with what explains it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from services.query import sessions as lists
-from services.query.answers import SessionPage
-from services.query.cursor import Cursor, CursorError, read_cursor
-from services.query.parameters import PageParameters, SessionParameters
-from services.query.periods import Period, cut
-from services.query.routes.common import CSV_TYPE, PROBLEMS, Exports, Reads, asked_of, attachment, file_name, period_of
-from services.query.session_statements import SessionFilter, SessionQuestion, session_export
+from services.query.answers import OneSession, SessionPage
+from services.query.cursor import read_cursor
+from services.query.parameters import PageParameters, ZoneParameters
+from services.query.periods import read_period
+from services.query.problems import Problem
+from services.query.routes.common import (
+    CSV_ANSWER,
+    PROBLEMS,
+    Id,
+    Reads,
+    asked_of,
+    days_of,
+    filter_of,
+    json_answer,
+    period_of,
+    period_of_cursor,
+    wants_csv,
+)
+from services.query.routes.exports import export
+from services.query.session_statements import SessionQuestion
 
 session_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEMS)
 
 
-@session_routes.get("/sessions", summary="Billed sessions, by pages")
-def sessions(request: Request, principal: Reads, parameters: Annotated[PageParameters, Query()]) -> SessionPage:
+@session_routes.get("/sessions", summary="Billed sessions, by pages", response_model=SessionPage, responses=CSV_ANSWER)
+def sessions(request: Request, principal: Reads, parameters: Annotated[PageParameters, Query()]) -> Response:
+    """As CSV it is the export: all of the range, with the platform's columns."""
     asked = asked_of(request, principal, parameters.app_id)
-    reader, as_of_ms = asked.shell.reader, asked.reach.as_of_ms
-    question = SessionQuestion(asked.scope, period_of(parameters, asked.now_ms), _filter(parameters), parameters.order)
-    if not parameters.cursor:
-        return lists.sessions(reader, question, None, parameters.limit, as_of_ms)
-    cursor = read_cursor(parameters.cursor, lists.binding(question))
-    question = replace(question, period=_period_of_cursor(cursor, question.period))
-    return lists.sessions(reader, question, cursor.position, parameters.limit, as_of_ms)
+    question = SessionQuestion(asked.scope, period_of(parameters, asked.now_ms), filter_of(parameters, parameters.type), parameters.order)
+    if wants_csv(request, parameters.format):
+        if not principal.may("export"):
+            raise Problem(403, "not_allowed", "This API key does not have the scope export.")
+        return export(asked, principal, question)
+    cursor = read_cursor(parameters.cursor, lists.binding(question)) if parameters.cursor else None
+    if cursor:
+        question = replace(question, period=period_of_cursor(cursor, question.period))
+    reach = asked.reach
+    days, after = days_of(asked, question.period, reach), cursor.position if cursor else None
+    answer = lists.page_answer(asked.shell.reader, question, days, after, parameters.limit, reach.as_of_ms)
+    return json_answer(answer)
 
 
-@session_routes.get("/sessions.csv", summary="All billed sessions of a range as CSV", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-def sessions_csv(request: Request, principal: Exports, parameters: Annotated[SessionParameters, Query()]) -> Response:
-    """The columns are the platform's. A text that a spreadsheet would run as a formula (`= + - @`, tab, return) has a leading apostrophe.
-    A download that breaks off is an error of the transfer: what arrived whole is whole."""
-    asked = asked_of(request, principal, parameters.app_id)
-    period = period_of(parameters, asked.now_ms)
-    chunks = asked.shell.reader.stream(session_export(SessionQuestion(asked.scope, period, _filter(parameters))))
-    return StreamingResponse(_begun(chunks), media_type=CSV_TYPE, headers=attachment(file_name("billing-sessions", period)))
-
-
-def _period_of_cursor(cursor: Cursor, asked: Period) -> Period:
-    """The range in which the first page was read: a named range may have moved on since; another custom range is another question."""
-    if asked.range_name is None and (cursor.from_ms, cursor.to_ms) != (asked.from_ms, asked.to_ms):
-        raise CursorError("the cursor belongs to a question with another range")
-    return replace(asked, edges_ms=cut(cursor.from_ms, cursor.to_ms, "month", asked.zone))
-
-
-def _filter(asked: SessionParameters) -> SessionFilter:
-    types, channels, conversations = (tuple(sorted(set(texts))) for texts in (asked.type, asked.channel, asked.conversation_id))
-    return SessionFilter(types, channels, conversations)
-
-
-def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks; the first is here already, so that a statement that fails at once is a problem and not half a file."""
-    return chain([next(chunks, b"")], chunks)
+@session_routes.get("/sessions/{billing_session_id}", summary="One session, and why it is", response_model=OneSession)
+def one_session(request: Request, principal: Reads, billing_session_id: Id, parameters: Annotated[ZoneParameters, Query()]) -> Response:
+    """With its conversation and all sessions of it."""
+    asked = asked_of(request, principal, [])
+    period = read_period(asked.now_ms, timezone=parameters.timezone)
+    answer = lists.one_answer(asked.shell.reader, asked.scope, billing_session_id, period)
+    if answer is None:
+        raise Problem(404, "not_found", "There is no session with this id that the key may see.")
+    return json_answer(answer)

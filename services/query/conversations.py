@@ -1,0 +1,83 @@
+"""Pages of the list of conversations. Pure but for the reader it is given. A conversation belongs to the range in which it starts (T5): its start is t0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from services.query.cursor import Cursor, Position, digest, write_cursor
+from services.query.days import Days, day_of, windows
+from services.query.periods import Period
+from services.query.session_statements import EPISODE_FIELDS, Order, SessionFilter, columns, filter_sql
+from services.query.statement import Reader, Row, Scope, Statement, scope_parameters, scope_sql
+from services.query.trends import Json, range_echo
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationQuestion:
+    scope: Scope
+    period: Period
+    which: SessionFilter
+    is_open: bool | None = None
+    order: Order = "asc"
+
+
+def binding(question: ConversationQuestion) -> str:
+    return digest(["conversations", asdict(question.scope), asdict(question.which), question.is_open, question.order])
+
+
+def conversation_page(question: ConversationQuestion, window: tuple[int, int], after: Position | None, limit: int) -> Statement:
+    """At most `limit` conversations of the window, from behind `after` on. Columns: EPISODE_FIELDS."""
+    beyond, direction = (">", "ASC") if question.order == "asc" else ("<", "DESC")
+    start = "conversations.start"
+    seek = f" AND ({start}, conversation_episode_id) {beyond} (fromUnixTimestamp64Milli({{after_start:Int64}}, 'UTC'), {{after_id:String}})" if after else ""
+    is_open = "" if question.is_open is None else " AND conversations.end IS NULL" if question.is_open else " AND conversations.end IS NOT NULL"
+    first, end = (f"fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC')" for name in ("from", "to"))
+    text = f"""SELECT {columns(EPISODE_FIELDS)}
+FROM conversations FINAL
+WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate({start}) >= {{first_day:Date}} AND toDate({start}) <= {{last_day:Date}}
+    AND {start} >= {first} AND {start} < {end}{filter_sql(question.which)}{is_open}{seek}
+ORDER BY {start} {direction}, conversation_episode_id {direction}
+LIMIT {{limit:UInt32}}"""
+    days: dict[str, object] = {"first_day": day_of(window[0]), "last_day": day_of(window[1] - 1), "from": window[0], "to": window[1], "limit": limit}
+    lists = {"channels": question.which.channels, "conversations": question.which.conversation_ids}
+    lists |= {"kore_users": question.which.kore_user_ids, "channel_users": question.which.channel_user_ids}
+    position = {"after_start": after.start_ms, "after_id": after.row_id} if after else {}
+    return Statement(text, scope_parameters(question.scope) | days | position | {name: list(values) for name, values in lists.items() if values})
+
+
+def page_answer(reader: Reader, question: ConversationQuestion, days: Days, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
+    """`answers.ConversationPage`."""
+    period = question.period
+    rows = _page_rows(reader, question, days, after, limit + 1)
+    page = [dict(zip(EPISODE_FIELDS, row, strict=True)) for row in rows[:limit]]
+    more = None
+    if len(rows) > limit:
+        more = write_cursor(Cursor(binding(question), period.from_ms, period.to_ms, page[-1]["start"], page[-1]["conversation_episode_id"]))
+    return {
+        "workspace_id": question.scope.workspace_id,
+        "app_ids": list(question.scope.app_ids),
+        "as_of": period.local_or_none(as_of_ms),
+        "range": range_echo(period),
+        "conversations": [_conversation(fields, period) for fields in page],
+        "next_cursor": more,
+    }
+
+
+def _page_rows(reader: Reader, question: ConversationQuestion, days: Days, after: Position | None, wanted: int) -> Sequence[Row]:
+    descending = question.order == "desc"
+    from_ms, to_ms = question.period.from_ms, question.period.to_ms
+    if after:
+        from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
+    rare = question.which.is_rare or question.is_open is not None
+    rows: list[Row] = []
+    for window in [(from_ms, to_ms)] if rare else windows(days, from_ms, to_ms, wanted, descending=descending):
+        rows += reader.rows(conversation_page(question, window, after, wanted - len(rows)))
+        if len(rows) >= wanted:
+            break
+    return rows
+
+
+def _conversation(fields: dict[str, Any], period: Period) -> Json:
+    return fields | {name: period.local_or_none(fields[name]) for name in ("start", "end")}

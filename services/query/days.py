@@ -1,0 +1,89 @@
+"""Which days of t0 a range of starts can come from, and in which pieces to read a range. Pure.
+
+Facts are sorted by the UTC day of t0, questions ask by start (T5). The counts by quarter know which days of t0 have sessions that start on a day;
+days whose counts are not valid are added. So only these days are read, whatever was moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from services.events.times import DAY_MS, format_ms, parse_ms
+from services.query.statement import FROM, TO, Scope, Statement, scope_parameters, scope_sql
+
+QUARTER_MS: Final = 900_000
+UNCOUNTED_ROWS: Final = 50_000
+"""What a day may hold of which nothing is known: a guess that only decides how much is read at once."""
+GROWTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """`counted`: (day of the start, day of t0, sessions), days as `2026-01-31`; the sessions are a guess where t0's day is in `uncounted`."""
+
+    counted: tuple[tuple[str, str, int], ...]
+    uncounted: tuple[str, ...]
+
+    def of_t0(self, from_ms: int, to_ms: int) -> list[str]:
+        """The days of t0 of everything that starts in [from_ms, to_ms). Never empty."""
+        first, last = day_of(from_ms), day_of(to_ms - 1)
+        found = {t0_day for start_day, t0_day, _ in self.counted if first <= start_day <= last}
+        return sorted(found | {day for day in self.uncounted if day <= last}) or [first]
+
+    def rows_by_start(self) -> dict[str, int]:
+        rows = dict.fromkeys(self.uncounted, UNCOUNTED_ROWS)
+        for start_day, _, count in self.counted:
+            rows[start_day] = rows.get(start_day, 0) + count
+        return rows
+
+
+def days_statement(scope: Scope, from_ms: int, to_ms: int) -> Statement:
+    """Rows (day of the start, day of t0, sessions); more than there are, where a day was counted anew."""
+    cut = "app" if scope.app_ids else "all"
+    text = f"""SELECT toString(start_day), toString(t0_day), max(rows)
+FROM (
+    SELECT start_day, t0_day, counted_at, sum(arraySum(counts)) AS rows
+    FROM usage_counts
+    WHERE {scope_sql(scope)} AND cut = '{cut}' AND kind != 'conversations' AND start_day >= toDate({FROM}) AND start_day <= toDate({TO})
+    GROUP BY start_day, t0_day, counted_at
+)
+GROUP BY start_day, t0_day"""
+    return Statement(text, scope_parameters(scope) | {"from": from_ms, "to": to_ms})
+
+
+def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool = False) -> Iterator[tuple[int, int]]:
+    """Pieces of [from_ms, to_ms) in the order of reading; the first is meant to hold `rows`, each later one sixteen times as many."""
+    known = days.rows_by_start()
+    at_ms = to_ms if descending else from_ms
+    while from_ms < at_ms if descending else at_ms < to_ms:
+        if descending:
+            edge_ms = max(from_ms, at_ms - _span_ms(known, at_ms, rows, -1, from_ms))
+            yield edge_ms, at_ms
+        else:
+            edge_ms = min(to_ms, at_ms + _span_ms(known, at_ms, rows, 1, to_ms))
+            yield at_ms, edge_ms
+        at_ms, rows = edge_ms, rows * GROWTH
+
+
+def _span_ms(known: dict[str, int], at_ms: int, rows: int, step: int, until_ms: int) -> int:
+    """How far to go from `at_ms` to meet half as many rows again as are wanted, if they lie evenly in their days."""
+    span_ms, wanted = 0, rows * 1.5
+    while abs(until_ms - at_ms) > span_ms:
+        here_ms = at_ms + step * span_ms
+        left_in_day_ms = DAY_MS - here_ms % DAY_MS if step > 0 else here_ms % DAY_MS or DAY_MS
+        in_day = known.get(day_of(here_ms if step > 0 else here_ms - 1), 0) * left_in_day_ms / DAY_MS
+        if in_day >= wanted:
+            return span_ms + max(QUARTER_MS, round(left_in_day_ms * wanted / in_day))
+        wanted -= in_day
+        span_ms += left_in_day_ms
+    return span_ms
+
+
+def day_of(instant_ms: int) -> str:
+    return format_ms(instant_ms)[:10]
+
+
+def day_start_ms(day: str) -> int:
+    return parse_ms(f"{day}T00:00:00Z")
