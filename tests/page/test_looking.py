@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -240,6 +241,7 @@ def test_the_csv_of_the_sessions_holds_all_of_them_and_not_the_page_of_the_list(
     assert len(rows) == total
     assert {row["Billing Session Type"] for row in rows} == {"voice"}
     assert {row["Billing Session Start Date Time"][-6:] for row in rows} == {"+05:30"}
+    page.until(f"document.querySelector('#notices').innerText.includes(': {total:,} rows, SHA-256 {sha256(content).hexdigest()}')")
 
 
 def test_a_file_that_breaks_off_is_not_saved_and_told(looking: Looking) -> None:
@@ -286,7 +288,8 @@ def test_a_session_says_why_it_was_billed_and_has_a_link_of_its_own(looking: Loo
     page = looking.at(f"?timezone=Asia%2FKolkata&session={with_human['billing_session_id']}")
     page.until("document.querySelector('#session').open && document.querySelector('#session .facts')")
     text = page.text("#session")
-    assert "The conversation ended before 15 minutes were full." in text
+    assert "The conversation ended before the bot clock read " in text
+    assert "time with a human agent stops the clock and is not billed" in text
     assert "rule U7:ended" in text
     assert f"{with_human['human_ms'] // 60_000} min" in text
     assert "with a human agent, not billed" in text
@@ -310,7 +313,7 @@ def test_a_session_opens_from_the_list_and_closes_with_back_and_escape(looking: 
 def test_a_session_that_is_not_there_says_so(looking: Looking) -> None:
     page = looking.at(f"?timezone=UTC&session={'0' * 32}")
     page.until("document.querySelector('#session').open")
-    assert "There is no such session" in page.text("#session")
+    assert "There is no session" in page.text("#session")
     assert all("404" in trouble for trouble in page.troubles)
     page.troubles.clear()
 

@@ -1,26 +1,24 @@
 // The page: keeps the state and the URL equal, asks for what the state needs, and hands the answers to the panels.
 
-import { answer, ask, forgetKey, keepKey, readKey } from "./api.js";
+import { ask, forgetKey, keepKey, readKey, Trouble } from "./api.js";
 import { createControls } from "./controls.js";
 import { byId, h, replace } from "./dom.js";
-import { collect, nameOf, save } from "./download.js";
+import { saveSessions } from "./download.js";
 import { createPanel } from "./panel.js";
 import { usageOf } from "./read.js";
 import { seatsView } from "./seats.js";
 import { sessionView } from "./session.js";
-import { progressText, sessionsTable, sessionsTools, TYPE_OF } from "./sessions.js";
+import { sessionsTable, sessionsTools, TYPE_OF } from "./sessions.js";
 import { groupOf, rangeQuery, readState, writeState } from "./state.js";
 import { trouble } from "./states.js";
 import { drawTiles } from "./tiles.js";
 import { createTrend } from "./trend.js";
-import { behind, bucket, clock, instant, range } from "./words.js";
+import { behind, bucket, clock, instant, number, range } from "./words.js";
 import { browserZone } from "./zones.js";
 
 const REFRESH_MS = 60_000;
 const PAGE_SESSIONS = 25;
 const NEXT = { month: "week", week: "day", day: "hour", hour: "15m" };
-/** A conversation's sessions lie within so many days of its start, but for one that is kept open for longer on purpose. */
-const CONVERSATION_DAYS = 31;
 
 const page = { state: null, usage: null, apps: [], list: { rows: [], cursor: null, progress: null } };
 const panels = Object.fromEntries(["trend", "seats", "sessions", "session", "freshness", "apps"].map((name) => [name, createPanel(lockOut)]));
@@ -208,13 +206,14 @@ async function exportSessions() {
   };
   tell("Asking…");
   try {
-    const response = await answer("sessions.csv", sessionsQuery(), "text/csv");
-    save(await collect(response, (bytes) => tell(progressText(bytes))), nameOf(response, "billing-sessions.csv"));
+    const { file_name, rows, sha256 } = await saveSessions(sessionsQuery(), tell);
+    replace(byId("notices"), h("p", { class: "notice good" }, `${file_name} is whole: ${number(rows)} rows, SHA-256 `, h("span", { class: "mono" }, sha256)));
   } catch (error) {
-    const broken = error.advice ? error : { message: "The file broke off and was not saved.", advice: "Try again; for a very long range take it in pieces." };
-    replace(byId("notices"), h("p", { class: "notice" }, `${broken.message} ${broken.advice}`));
+    if (!(error instanceof Trouble)) throw error;
+    replace(byId("notices"), h("p", { class: "notice" }, `${error.message} ${error.advice}`));
+  } finally {
+    tell(null);
   }
-  tell(null);
 }
 
 // One session
@@ -228,29 +227,18 @@ function loadSession() {
     return;
   }
   const query = new URLSearchParams({ timezone: zone });
-  const load = async (signal) => {
-    const session = await ask(`sessions/${encodeURIComponent(id)}`, query, signal);
-    return { session, siblings: session.conversation_id ? await siblingsOf(session, zone, signal) : [session] };
-  };
+  const load = (signal) => ask(`sessions/${encodeURIComponent(id)}`, query, signal);
   const act = { close: () => change({ session: "" }), open: (session) => change({ session }) };
   const show = (content) => {
     replace(dialog, content);
     if (!dialog.open) dialog.showModal();
   };
-  const draw = ({ session, siblings }) => {
-    show(sessionView(session, siblings, zone, act));
+  const draw = (session) => {
+    show(sessionView(session, zone, act));
     byId("session-title").focus();
   };
   const failed = (error) => show([h("h2", { id: "session-title" }, "Billing session"), trouble(error, act.close, true)]);
   panels.session.ask(`${id} ${zone}`, { load, draw, trouble: failed });
-}
-
-async function siblingsOf(session, zone, signal) {
-  const from = new Date(session.conversation_start);
-  const to = new Date(Math.max(Date.parse(session.end), from.getTime()) + CONVERSATION_DAYS * 86_400_000);
-  const query = new URLSearchParams({ from: from.toISOString(), to: to.toISOString(), timezone: zone, conversation_id: session.conversation_id, app_id: session.app_id, type: session.type });
-  const { sessions } = await ask("sessions", query, signal);
-  return sessions.filter((each) => each.conversation_start === session.conversation_start);
 }
 
 // Freshness and apps

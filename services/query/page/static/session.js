@@ -2,16 +2,15 @@
 
 import { h, icon, svg } from "./dom.js";
 import { SLOT_OF, TYPES } from "./sessions.js";
-import { duration, instant, RULES, utc, wall } from "./words.js";
+import { duration, instant, utc, wall } from "./words.js";
 
 const FULL_MS = 900_000;
 const LINE_WIDTH = 548;
 const LINE_HEIGHT = 30;
 
-/** `siblings`: the sessions of the same conversation or call, this one among them, by start. */
-export function sessionView(session, siblings, zone, act) {
-  const of = siblings.findIndex((each) => each.billing_session_id === session.billing_session_id) + 1;
-  const title = session.type === "alert" ? "Alert session" : `${TYPES[session.type]} session${siblings.length > 1 ? ` ${of} of ${siblings.length}` : ""}`;
+export function sessionView(session, zone, act) {
+  const { number, of } = session.explanation;
+  const title = session.type === "alert" ? "Alert session" : `${TYPES[session.type]} session${of > 1 ? ` ${number} of ${of}` : ""}`;
   return [
     h(
       "header",
@@ -21,15 +20,21 @@ export function sessionView(session, siblings, zone, act) {
     ),
     whyOf(session),
     session.type === "alert" ? null : clockOf(session),
-    siblings.length > 1 ? lineOf(session, siblings, act) : null,
+    of > 1 ? lineOf(session, act) : null,
     h("h3", {}, "Facts"),
     factsOf(session),
   ];
 }
 
-function whyOf(session) {
-  const [what, means] = RULES[session.rule] ?? [`It ended by the rule ${session.rule}.`, ""];
-  return [h("h3", {}, "Why it was billed"), h("p", { class: "why" }, what, " ", means, h("span", { class: "tag" }, `rule ${session.rule}`))];
+/** The service says what happened; what that means for the bill is the same for every session of a type. */
+const MEANS = {
+  usage: "A session that has begun counts as one; time with a human agent stops the clock and is not billed.",
+  voice: "A session that has begun counts as one; on calls the time with a human agent counts too.",
+  alert: "",
+};
+
+function whyOf({ explanation, type }) {
+  return [h("h3", {}, "Why it was billed"), h("p", { class: "why" }, `${explanation.text} ${MEANS[type]}`, h("span", { class: "tag" }, `rule ${explanation.rule}`))];
 }
 
 /** Of 15 minutes: how far the clock went; and the time with a human that did not move it. */
@@ -57,7 +62,8 @@ function clockOf(session) {
 }
 
 /** The sessions of the conversation on one line of time. */
-function lineOf(session, siblings, act) {
+function lineOf(session, act) {
+  const siblings = session.sessions;
   const from = wall(siblings[0].conversation_start).instant;
   const to = Math.max(...siblings.map((each) => wall(each.end).instant));
   const scale = LINE_WIDTH / Math.max(1, to - from);
@@ -86,6 +92,7 @@ function factsOf(session) {
     [whole, session.conversation_id ? mono(session.conversation_id) : "none: an alert stands alone"],
     [`${whole} began`, session.type === "alert" ? null : when(session.conversation_start)],
     [`${whole} ended`, session.type === "alert" ? null : when(session.conversation_end, "not known to have ended")],
+    ["Ended by", session.conversation?.end_reason],
     ["App", session.app_id],
     ["Channel", session.channel],
     ["User", session.kore_user_id && mono(session.kore_user_id)],

@@ -1,7 +1,7 @@
 // The billed sessions behind the numbers, by pages, newest first; each opens to tell why it was billed.
 
 import { h, icon } from "./dom.js";
-import { bucket, cell, duration, instant, number } from "./words.js";
+import { bucket, cell, duration, instant } from "./words.js";
 
 export const TYPE_OF = { billing_sessions: "usage", voice_sessions: "voice", alert_sessions: "alert", conversations: "usage" };
 export const TYPES = { usage: "Usage", voice: "Voice", alert: "Alert" };
@@ -38,5 +38,3 @@ export function sessionsTools({ picked, interval, onClear, onZoom, onCsv, progre
   const csv = h("button", { type: "button", class: "with-icon", disabled: progress !== null, onclick: onCsv }, icon("download"), progress ?? "CSV of all sessions");
   return [...chip, csv];
 }
-
-export const progressText = (bytes) => (bytes < 1_000_000 ? `${number(Math.round(bytes / 1000))} kB…` : `${(bytes / 1_000_000).toFixed(1)} MB…`);

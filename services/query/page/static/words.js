@@ -125,16 +125,6 @@ export function change(now, before) {
   return `${percent > 0 ? "+" : "−"}${text}%`;
 }
 
-/** Why a session ends where it ends (schemas/README U13), in a sentence: [what happened, what it means for the bill]. */
-export const RULES = {
-  "U7:full": ["The bot clock ran through 15 minutes.", "A full session. Time with a human agent stopped the clock and is not billed."],
-  "U7:ended": ["The conversation ended before 15 minutes were full.", "A session that has begun counts as one."],
-  "U7:stopped": ["The bot clock stopped for good before 15 minutes were full: a human agent took over, and the bot did not get the conversation back.", "A session that has begun counts as one; the time with the human is not billed."],
-  "V1:full": ["15 minutes of the call were full.", "On calls every minute counts, with the bot or with a human agent."],
-  "V1:ended": ["The call ended before 15 minutes were full.", "A session that has begun counts as one."],
-  A1: ["An alert was delivered to a user.", "Every delivered alert is one session."],
-};
-
 /** Where the clocks change inside, the end is told on the wall of the start: the hour that comes twice is 01:00–02:00 both times. */
 function endOnTheWallOf(first, after) {
   const minutes = Math.round(((first.date + after.instant - first.instant) % DAY_MS) / 60_000);
