@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Final, NoReturn
 
+from services.meters.watermark import LogReplaced
 from services.runtime.errors import ServiceError
 from services.runtime.lifecycle import EXIT_UNEXPECTED, end_now
 
@@ -23,7 +24,7 @@ class Exit(IntEnum):
     """Exit codes beside those of `runtime.lifecycle`. RESTART, READING, STALLED and PAUSED are mended by starting again."""
 
     STATE = 65
-    """The state cannot be used (checksum, a page or the position missing): rebuild it from the log."""
+    """The state cannot be used (checksum, a page or the position missing, a topic made anew): rebuild it from the log."""
     MESSAGE = 72
     """A batches message cannot be read: start the release that wrote it; a damaged one needs a rebuild."""
     RESTART = EXIT_UNEXPECTED
@@ -50,6 +51,8 @@ def leave(error: BaseException) -> NoReturn:
     """End the process now, without acknowledging anything."""
     if isinstance(error, ServiceError):
         end_now(SERVICE, str(error), error.exit_code)
+    if isinstance(error, LogReplaced):
+        end_now(SERVICE, str(error), Exit.STATE)
     end_now(SERVICE, "".join(traceback.format_exception(error)).rstrip())
 
 
