@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ANSWER_S: Final = 30.0
+ANSWER_S: Final = 120.0
 _KEYS: Final[Mapping[str, tuple[int, str]]] = {
     "Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), " ": (32, " "), "Home": (36, ""), "End": (35, ""), "PageUp": (33, ""), "PageDown": (34, ""),
     "ArrowLeft": (37, ""), "ArrowUp": (38, ""), "ArrowRight": (39, ""), "ArrowDown": (40, ""),
@@ -127,7 +127,7 @@ class Browser:
             raise PageError(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
 
-    def until(self, script: str, within_s: float = 20.0) -> Any:
+    def until(self, script: str, within_s: float = 90.0) -> Any:
         """The value of the expression once it is true for JavaScript (an element is)."""
         deadline = time.monotonic() + within_s
         while not (value := self.run(f"((value) => value instanceof Node ? true : value)({script})")):
@@ -216,7 +216,7 @@ def chromium() -> Iterator[Browser]:
         finally:
             os.close(to_child_write)
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
