@@ -160,7 +160,7 @@ def test_a_topic_made_anew_stops_the_line_before_a_record_is_read_whatever_it_ho
         twin.records, twin.log_id = records(held), "second"
         sent = len(twin.sent)
         ingest = twin.ingest()
-        with pytest.raises(LogLost, match=r"platform.conversations was deleted, and made anew since.*higher generation"):
+        with pytest.raises(LogLost, match=r"platform.conversations was deleted, and made anew since"):
             ingest.poll()
         mark, twin.mark = twin.mark, None
         ingest.close()
