@@ -293,6 +293,7 @@ def _equal(facts: dict[str, str], wanted: dict[str, str]) -> dict[str, int]:
 def _place(home: Path | None = None) -> Iterator[Path]:
     """Where files of a stage lie; a temporary one is gone afterwards."""
     place = home or Path(tempfile.mkdtemp(prefix="quarterhour-bench-"))
+    place.mkdir(parents=True, exist_ok=True)
     try:
         yield place
     finally:
