@@ -82,8 +82,8 @@ def stages_of(settings: Settings) -> list[Stage]:
     from services.events import topics
 
     return [
-        Stage("ingest", settings.ingest.group_id, topics.RAW_TOPICS),
-        Stage("processor", settings.processors.app_id, (topics.BATCHES,)),
+        Stage("ingest", settings.ingest_group, topics.RAW_TOPICS),
+        Stage("processor", settings.processors_group, (topics.BATCHES,)),
         Stage("sink", settings.sink.group_id, topics.FACT_TOPICS),
     ]
 

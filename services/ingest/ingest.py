@@ -125,11 +125,11 @@ class Ingest:
         if offset < start.low:
             raise LogLost(
                 f"{topics.RAW_TOPICS[raw[0]]}/{raw[1]}: offsets {offset} to {start.low} were deleted before they were read. "
-                f"Restore them, or reset the offsets of group {self._settings.ingest.group_id} to accept the loss."
+                "Restore them; or accept the loss, and meter what is left anew: `quarterhour rebuild`."
             )
         totals, log_ms, log_id = (Totals(first=offset), None, "") if begins else load_metadata(start.metadata)
         if log_id and start.log_id and log_id != start.log_id:
-            raise LogLost(replaced(topics.RAW_TOPICS[raw[0]], self._settings.ingest.group_id))
+            raise LogLost(replaced(topics.RAW_TOPICS[raw[0]]))
         self._log_ids[raw] = start.log_id
         self._batcher.begin(raw, offset, begins=begins or offset == totals.first, totals=totals, log_id=start.log_id)
         if log_ms is not None:

@@ -32,7 +32,6 @@ class KafkaSource:
     """`RawSource` and `Committer`: one consumer."""
 
     def __init__(self, settings: Settings) -> None:
-        self._group_id = settings.ingest.group_id
         self._consumer = Consumer(_consumer_config(settings))
         self._watch = Watch(settings.kafka, topics.RAW_TOPICS)
 
@@ -51,7 +50,7 @@ class KafkaSource:
 
     def read(self, records_max: int, wait_s: float) -> Sequence[Run]:
         if (topic := self._watch.replaced(monotonic())) is not None:
-            raise LogLost(replaced(topic, self._group_id))
+            raise LogLost(replaced(topic))
         runs: list[Run] = []
         place: tuple[str | None, int | None] | None = None
         for message in self._consumer.consume(records_max, wait_s):
@@ -85,7 +84,7 @@ class KafkaSource:
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise LogLost(
                 f"{message.topic()}/{message.partition()}: records that were never read are gone ({error.str()}): retention or a new topic of the same name. "
-                f"Restore them, or reset the offsets of group {self._group_id} to accept the loss."
+                "Restore them; or accept the loss, and meter what is left anew: `quarterhour rebuild`."
             )
         if error.fatal() or not error.retriable():
             _log.warning("kafka read", error=error.str())
@@ -146,17 +145,21 @@ def _place(raw: RawPartition, offset: int | None = None, metadata: str | None = 
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     ingest = settings.ingest
-    return client_config(settings.kafka, settings.log_level) | ({"group.instance.id": ingest.instance} if ingest.instance else {}) | {
-        "group.id": ingest.group_id,
-        "session.timeout.ms": ingest.session_timeout_ms,
-        "enable.auto.commit": False,
-        # A position that is gone must be heard of, not skipped (B1.22).
-        "auto.offset.reset": "error",
-        "partition.assignment.strategy": "range",
-        "enable.partition.eof": False,
-        "fetch.message.max.bytes": 4 * 1024 * 1024,
-        "queued.max.messages.kbytes": 64 * 1024,
-    }
+    return (
+        client_config(settings.kafka, settings.log_level)
+        | ({"group.instance.id": ingest.instance} if ingest.instance else {})
+        | {
+            "group.id": settings.ingest_group,
+            "session.timeout.ms": ingest.session_timeout_ms,
+            "enable.auto.commit": False,
+            # A position that is gone must be heard of, not skipped (B1.22).
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "range",
+            "enable.partition.eof": False,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            "queued.max.messages.kbytes": 64 * 1024,
+        }
+    )
 
 
 def _producer_config(settings: Settings) -> dict[str, Any]:

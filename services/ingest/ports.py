@@ -20,11 +20,11 @@ class LogLost(ServiceError):
     exit_code = 66
 
 
-def replaced(topic: str, group_id: str) -> str:
+def replaced(topic: str) -> str:
     """Why a line stops whose topic is another than before, and what to do."""
     return (
         f"{topic} was deleted, and made anew since: what was not read of it is gone, and its offsets mean other records now. "
-        f"Restore the old topic; or meter what there is anew, with a higher generation, a new state, and new offsets of group {group_id}."
+        "Restore the old topic; or meter what there is anew: `quarterhour rebuild`."
     )
 
 

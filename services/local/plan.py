@@ -16,7 +16,7 @@ from typing import Final
 from services.local.kafka import kafka_part
 from services.local.part import Part, Say
 from services.local.postgres import dsn, make_password, postgres_part
-from services.local.state import default_data_dir
+from services.local.state import default_data_dir, read_generation
 from services.local.supervisor import Stage, Step
 from services.runtime.settings import Settings, environment_for_children, environment_of, read_settings
 
@@ -67,7 +67,7 @@ class Plan:
         return self.data_dir / "logs"
 
     def addresses(self) -> dict[str, str]:
-        """The environment variables that reach this stack, password included."""
+        """The environment variables that reach this stack, password and generation included."""
         home = self.data_dir / "postgres"
         make_password(home)
         return {
@@ -80,6 +80,7 @@ class Plan:
             "QUARTERHOUR_POSTGRES__DSN": dsn(home, self.ports.postgres),
             "QUARTERHOUR_QUERY__HOST": LOOPBACK,
             "QUARTERHOUR_QUERY__PORT": str(self.ports.query),
+            "QUARTERHOUR_PROCESSORS__GENERATION": str(max(read_generation(self.data_dir), read_settings().processors.generation)),
         }
 
     def settings(self) -> Settings:

@@ -1,4 +1,5 @@
-"""What a stack leaves in its data directory for other commands: stack.json (who runs, where), env (how to reach it), lock (one stack at a time).
+"""What a stack leaves in its data directory for other commands: stack.json (who runs, where), env (how to reach it), lock (one stack at a time),
+generation (after a rebuild).
 
 Rule: files are replaced as a whole; env holds passwords and is for the owner alone. Whoever holds the lock is the running stack; it ends with the process.
 """
@@ -83,6 +84,20 @@ def write_environment(data_dir: Path, environment: Mapping[str, str]) -> None:
 def read_environment(data_dir: Path) -> dict[str, str]:
     words = [shlex.split(line) for line in (data_dir / "env").read_text().splitlines()]
     return dict(assignment.split("=", 1) for _, assignment in words)
+
+
+def read_generation(data_dir: Path) -> int:
+    """The generation of the facts that this stack makes; 1 until the first `rebuild`."""
+    path = data_dir / "generation"
+    try:
+        return int(path.read_text()) if path.exists() else 1
+    except ValueError as error:
+        raise PartError(f"{path} holds no number: write the generation of the newest facts into it (their revision divided by 2^48).") from error
+
+
+def write_generation(data_dir: Path, generation: int) -> None:
+    """From the next start on."""
+    _replace(data_dir / "generation", f"{generation}\n".encode(), 0o644)
 
 
 def is_running(data_dir: Path) -> bool:

@@ -83,8 +83,8 @@ def _lag(settings: Settings) -> Report | None:
     from services.runtime.lag import group_lags
 
     groups = {
-        settings.ingest.group_id: list(topics.RAW_TOPICS),
-        settings.processors.app_id: [topics.BATCHES],
+        settings.ingest_group: list(topics.RAW_TOPICS),
+        settings.processors_group: [topics.BATCHES],
         settings.sink.group_id: list(topics.FACT_TOPICS),
     }
     try:

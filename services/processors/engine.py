@@ -188,7 +188,7 @@ class _StateTable(Table[bytes, bytes]):
             raise Fatal(
                 Exit.STATE,
                 f"State record {event.message.key!r} lies on partition {event.message.partition}: the number of batches partitions was changed. "
-                "Raise the generation and rebuild.",
+                "Set it back, or meter everything anew: `quarterhour rebuild`.",
             )
 
 
@@ -323,7 +323,7 @@ def _end_of_fetching(consumer: SafeConsumer) -> BaseException | None:
 def _new_app(settings: Settings) -> _App:
     kafka, processors = settings.kafka, settings.processors
     return _App(
-        processors.app_id,
+        settings.processors_group,
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(kafka),
         broker_commit_interval=1.0,

@@ -130,13 +130,14 @@ class Line:
             raise Fatal(
                 Exit.STATE,
                 f"Partition {self.partition}: offset {committed} is committed, but the state topic holds no position. "
-                "The state is lost: rebuild it from the log (a new generation), or restore the topic.",
+                "The state is lost: restore the topic, or meter everything anew: `quarterhour rebuild`.",
             )
         if durable_to is not None and durable_to < first:
             raise Fatal(
                 Exit.STATE,
                 f"Partition {self.partition}: the state expects offset {durable_to}, but reading would begin at {first} "
-                f"(committed {committed}, the topic begins at {beginning}). Messages would be missing: rebuild the state from the log.",
+                f"(committed {committed}, the topic begins at {beginning}). Messages would be missing: "
+                "restore the topic, or meter everything anew: `quarterhour rebuild`.",
             )
         self._expected = first
         return first

@@ -108,7 +108,9 @@ async def _watch(settings: Settings) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         if await asyncio.to_thread(watch.replaced, monotonic()):
-            raise Fatal(Exit.STATE, f"{BATCHES} was deleted, and made anew since: messages that were not read are gone. Rebuild, with a higher generation.")
+            raise Fatal(
+                Exit.STATE, f"{BATCHES} was deleted, and made anew since: messages that were not read are gone. Meter everything anew: `quarterhour rebuild`."
+            )
 
 
 def _meters(settings: Settings) -> MakeFold:

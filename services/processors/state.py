@@ -39,7 +39,7 @@ def newest(held: Mapping[bytes, bytes], records: Iterable[tuple[bytes, bytes]]) 
     best: dict[bytes, bytes] = {}
     for key, value in records:
         if len(value) < VERSION_BYTES:
-            raise Fatal(Exit.STATE, f"State record {key!r} has only {len(value)} bytes: it is damaged. Rebuild the state from the log.")
+            raise Fatal(Exit.STATE, f"State record {key!r} has only {len(value)} bytes: it is damaged. Meter everything anew: `quarterhour rebuild`.")
         rival = best.get(key) or held.get(key)
         if rival is None or value[:VERSION_BYTES] >= rival[:VERSION_BYTES]:
             best[key] = value

@@ -65,7 +65,7 @@ class Watchdog:
     """A thread that looks, and ends the process when it must."""
 
     def __init__(self, settings: Settings) -> None:
-        self._kafka, self._group = settings.kafka, settings.processors.app_id
+        self._kafka, self._group = settings.kafka, settings.processors_group
         self._stall_s = settings.processors.stall_s
         self._view = View(told=0, ready=True, recovered=0, sources=frozenset())
 

@@ -95,7 +95,7 @@ class Worker:
         try:
             fold.restore(stored.position, stored.pages)
         except Exception as error:
-            raise Fatal(Exit.STATE, f"The state of partition {partition} cannot be used: {error} Rebuild it from the log.") from error
+            raise Fatal(Exit.STATE, f"The state of partition {partition} cannot be used: {error} Meter everything anew: `quarterhour rebuild`.") from error
         return fold
 
     def _line(self, partition: int) -> Line:

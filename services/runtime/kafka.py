@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package exports these without saying so
     AdminClient,
     AlterConfigOpType,
@@ -113,7 +113,7 @@ class TopicSpec:
 
 def state_topic(settings: Settings) -> str:
     """The changelog topic of the processors' state table, named as Faust names it."""
-    return f"{settings.processors.app_id}-state-changelog"
+    return f"{settings.processors_group}-state-changelog"
 
 
 def topic_specs(settings: Settings) -> list[TopicSpec]:
@@ -165,12 +165,15 @@ _LEDGER: Final = {**_FACTS, "segment.ms": str(_HOUR_MS), "min.cleanable.dirty.ra
 def create_topics(settings: Settings, say: Say) -> None:
     """Make what is missing and set the configurations that differ; what is right is left alone, so it may run at any time.
 
+    A generation that has no state topic yet is new: it meters the raw log anew, so what the former one left in the batches topic is deleted first.
     Raises `Unavailable` without a broker, `TopicsError` when an existing topic has another number of partitions than the settings say.
     """
     admin = _admin(settings.kafka)
     found = _partition_counts(admin, settings.kafka)
     specs = topic_specs(settings)
     missing = [spec for spec in specs if spec.name not in found]
+    if settings.processors.generation > 1 and state_topic(settings) not in found and topics.BATCHES in found:
+        _empty(admin, topics.BATCHES, found[topics.BATCHES], say)
     _create(admin, missing, settings.kafka, say)
     _configure(admin, [spec for spec in specs if spec.name in found], say)
     say(f"topics: {len(missing)} created, {len(specs) - len(missing)} were there")
@@ -214,6 +217,17 @@ def _partition_counts(admin: AdminClient, kafka: KafkaSettings) -> dict[str, int
             f"Start the local stack with `quarterhour up`, or set QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS (and the protocol) to your brokers."
         ) from error
     return {name: len(topic.partitions) for name, topic in listed.items()}
+
+
+def _empty(admin: AdminClient, topic: str, partitions: int, say: Say) -> None:
+    """Delete every record; offsets go on."""
+    asked = admin.delete_records([TopicPartition(topic, partition, OFFSET_END) for partition in range(partitions)], request_timeout=TIMEOUT_S)
+    for future in asked.values():
+        try:
+            future.result()
+        except KafkaException as error:
+            raise TopicsError(f"{topic} could not be emptied for the new generation: {error.args[0].str()}. Try again.") from error
+    say(f"topic {topic}: emptied for a new generation")
 
 
 def _create(admin: AdminClient, specs: list[TopicSpec], kafka: KafkaSettings, say: Say) -> None:

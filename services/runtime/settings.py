@@ -83,7 +83,8 @@ class IngestSettings(_Group):
 class ProcessorSettings(_Group):
     app_id: str = Field("quarterhour-processors", description="Faust application id: consumer group and prefix of the state topic.")
     generation: Annotated[int, Field(ge=1, le=32_767)] = Field(
-        1, description="Raise it with a rebuild from raw, a replay into live topics, or another number of partitions (T6)."
+        1,
+        description="With a higher one ingest and processors meter the raw log anew: `quarterhour rebuild`.",
     )
     pages: Annotated[int, Field(ge=1, le=65_536)] = Field(4096, description="S: pages of state over all partitions; fixed for good.")
     epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(2.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
@@ -96,7 +97,9 @@ class ProcessorSettings(_Group):
         1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits."
     )
     session_timeout_s: Annotated[float, Field(ge=6)] = Field(12.0, description="Kafka session timeout.")
-    stall_s: Annotated[float, Field(ge=10)] = Field(120.0, description="A worker whose partitions hold messages and do not move for so long ends, to be started again.")
+    stall_s: Annotated[float, Field(ge=10)] = Field(
+        120.0, description="A worker whose partitions hold messages and do not move for so long ends, to be started again."
+    )
     instance: str = Field("", description="Static membership id; empty: dynamic.")
 
 
@@ -118,6 +121,9 @@ class QuerySettings(_Group):
     read_s_max: Annotated[int, Field(ge=1, le=600)] = Field(30, description="Longest time of one statement, in seconds.")
     export_s_max: Annotated[int, Field(ge=1, le=86_400)] = Field(1_800, description="Longest time of one CSV export, in seconds.")
     stop_s: Annotated[int, Field(ge=1, le=600)] = Field(20, description="How long a stop waits for answers that are under way, in seconds.")
+    clickhouse_user: str = Field("", description="ClickHouse user that questions are asked as, read-only; empty: that of the group clickhouse.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    policy_setting: str = Field("", description="Custom setting that a row policy compares with the workspace (sql/analyst/access.sql); empty: none.")
 
 
 class MetricsSettings(_Group):
@@ -139,6 +145,20 @@ class Settings(_Group):
     metrics: MetricsSettings = MetricsSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
+
+    @property
+    def ingest_group(self) -> str:
+        """Consumer group of ingest: each generation reads the raw log from its beginning."""
+        return self.ingest.group_id + self._of_generation()
+
+    @property
+    def processors_group(self) -> str:
+        """Faust application id of the processors, so their consumer group and the prefix of their state topic: each generation has a state of its own."""
+        return self.processors.app_id + self._of_generation()
+
+    def _of_generation(self) -> str:
+        generation = self.processors.generation
+        return "" if generation == 1 else f"-g{generation}"
 
 
 def read_settings(environ: Mapping[str, str] | None = None, *, beneath: Mapping[str, str] | None = None) -> Settings:

@@ -46,7 +46,7 @@ class Stage:
         self.settings = Settings(kafka=kafka, ingest=IngestSettings(poll_ms=20, tick_s=0.5, session_timeout_ms=6_000))
         make_topics(self.settings)
         self.admin = AdminClient(client_config(kafka, "ERROR"))
-        for group in self.admin.delete_consumer_groups([self.settings.ingest.group_id]).values():
+        for group in self.admin.delete_consumer_groups([self.settings.ingest_group]).values():
             group.exception()  # The first test has none.
         self._producer = Producer(client_config(kafka) | {"enable.idempotence": True, "message.max.bytes": 8 * 1024 * 1024})
         self._committed = Committed(kafka)
@@ -93,7 +93,7 @@ class Stage:
 
     def wait_until_committed(self, group_id: str = "") -> None:
         """The group has committed the end of every raw partition that holds a record."""
-        group = group_id or self.settings.ingest.group_id
+        group = group_id or self.settings.ingest_group
         ends = {place: end for place, end in self._ends(RAW_TOPICS).items() if end}
         deadline = time.monotonic() + WAIT_S
         while (committed := self.committed(group)) != ends:
@@ -142,11 +142,12 @@ class Stage:
 
     def read(self, topic: str) -> list[tuple[int, int, bytes]]:
         """(partition, offset, value) of all that a topic holds now."""
-        left = {place: end for place, end in self._ends([topic]).items() if end}
+        held = {place: offsets for place, offsets in self._held([topic]).items() if offsets}
+        left = {place: offsets.stop for place, offsets in held.items()}
         found: list[tuple[int, int, bytes]] = []
         consumer = Consumer(client_config(self.settings.kafka) | {"group.id": "reader", "enable.auto.commit": False})
         try:
-            consumer.assign([TopicPartition(topic, number, 0) for _, number in left])
+            consumer.assign([TopicPartition(*place, offsets.start) for place, offsets in held.items()])
             while left:
                 for message in consumer.consume(1_000, 0.1):
                     partition, offset = _sure(message.partition()), _sure(message.offset())
@@ -158,11 +159,15 @@ class Stage:
         return found
 
     def _ends(self, names: Sequence[str]) -> dict[Place, int]:
+        return {place: offsets.stop for place, offsets in self._held(names).items()}
+
+    def _held(self, names: Sequence[str]) -> dict[Place, range]:
+        """The offsets that each partition holds now."""
         consumer = Consumer(client_config(self.settings.kafka) | {"group.id": "reader"})
         try:
             listed = consumer.list_topics(timeout=10).topics
             places = [(name, number) for name in names for number in listed[name].partitions]
-            return {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)[1] for place in places}
+            return {place: range(*consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)) for place in places}
         finally:
             consumer.close()
 

@@ -29,7 +29,7 @@ class CatchUp:
 
     def cut(self) -> Cut:
         """A cut that holds all that ingest had committed when this was called, with every fact of it in the topics; else, when time is up, the newest one."""
-        goal = self._offsets.committed(self._settings.ingest.group_id, self._offsets.held(topics.RAW_TOPICS))
+        goal = self._offsets.committed(self._settings.ingest_group, self._offsets.held(topics.RAW_TOPICS))
         while True:
             self.read_lines()
             cut = self.lines.cut()
@@ -64,7 +64,7 @@ class CatchUp:
             line = cut.ingest.get(where)
             if line is None or line.to_offset < offset:
                 found[f"ingest/{where[0]}/{where[1]}"] = f"ingest committed offset {offset}, its line says {line.to_offset if line else 'nothing'}"
-        committed = self._offsets.committed(self._settings.processors.app_id, self._offsets.held((topics.BATCHES,)))
+        committed = self._offsets.committed(self._settings.processors_group, self._offsets.held((topics.BATCHES,)))
         for partition in range(self._settings.kafka.batches_partitions):
             lines = cut.processors.get(partition, {})
             least = [where for where, offset in goal.items() if where not in lines or lines[where].to_offset < offset]
