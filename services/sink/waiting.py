@@ -16,7 +16,7 @@ Partition = tuple[str, int]
 
 @dataclass(slots=True)
 class Read:
-    """What was read of one partition. The values are as they came: a fact takes a third of the memory of its decoded form."""
+    """What was read of one partition. The values are as they came, one object a fact, and are decoded when they are inserted."""
 
     values: list[bytes | None] = field(default_factory=list)
     offsets: array[int] = field(default_factory=lambda: array("q"))
