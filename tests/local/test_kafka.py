@@ -13,8 +13,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from services.local.kafka import start_kafka
 from services.local.part import PartError
+from tests.parts.ports import free_port
 
-PORT, CONTROLLER = 21_020, 21_021
+PORT = free_port(6)
+CONTROLLER = PORT + 1
 BROKER = f"127.0.0.1:{PORT}"
 ADDRESS: dict[str, str | int | float | bool] = {"bootstrap.servers": BROKER}
 ASK = """

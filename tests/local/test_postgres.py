@@ -9,8 +9,9 @@ import pytest
 
 from services.local.part import PartError
 from services.local.postgres import dsn, start_postgres
+from tests.parts.ports import free_port
 
-PORT = 21_030
+PORT = free_port()
 
 
 def test_the_database_is_there_and_keeps_its_data_over_a_kill(home: Path, said: list[str]) -> None:

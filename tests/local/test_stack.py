@@ -24,8 +24,9 @@ from services.local.state import StackState, held, is_running, read_environment,
 from services.local.status import as_text, gather
 from services.local.supervisor import Stage
 from tests.local.children import journal, service
+from tests.parts.ports import free_port
 
-PORTS = Ports(21_040)
+PORTS = Ports(free_port(20))
 
 
 class SmallPlan(Plan):
@@ -44,16 +45,16 @@ class SmallPlan(Plan):
 RUN = """
 import sys
 from pathlib import Path
-from tests.local.test_stack import PORTS, SmallPlan
+from tests.local.test_stack import Ports, SmallPlan
 from services.local.stack import leave, run_stack
-leave(run_stack(SmallPlan(Path(sys.argv[1]), PORTS, 1)))
+leave(run_stack(SmallPlan(Path(sys.argv[1]), Ports(int(sys.argv[2])), 1)))
 """
 
 
 @contextmanager
 def stack(home: Path) -> Iterator[subprocess.Popen[str]]:
     """A supervisor as a process of its own, ready; ended at the end if the test did not."""
-    process = subprocess.Popen([sys.executable, "-c", RUN, str(home)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(home), str(PORTS.base)], stderr=subprocess.PIPE, text=True)
     try:
         wait_for(home, process.pid)
         yield process
@@ -105,7 +106,7 @@ def test_ctrl_c_stops_it_as_down_does(home: Path) -> None:
 def test_a_second_stack_on_the_same_directory_is_refused_and_changes_nothing(home: Path) -> None:
     with stack(home):
         before = state(home)
-        second = subprocess.run([sys.executable, "-c", RUN, str(home)], capture_output=True, text=True, timeout=30, check=False)
+        second = subprocess.run([sys.executable, "-c", RUN, str(home), str(PORTS.base)], capture_output=True, text=True, timeout=30, check=False)
         assert second.returncode == 1
         assert "A stack runs on" in second.stderr
         assert "quarterhour down" in second.stderr
@@ -114,7 +115,7 @@ def test_a_second_stack_on_the_same_directory_is_refused_and_changes_nothing(hom
 
 def test_a_port_that_is_taken_is_named_with_its_holder_and_the_way_out(home: Path) -> None:
     with socket.create_server(("127.0.0.1", PORTS.kafka)):
-        refused = subprocess.run([sys.executable, "-c", RUN, str(home)], capture_output=True, text=True, timeout=30, check=False)
+        refused = subprocess.run([sys.executable, "-c", RUN, str(home), str(PORTS.base)], capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 1
     assert f"Port {PORTS.kafka}, which kafka needs" in refused.stderr
     assert f"process {os.getpid()}" in refused.stderr

@@ -11,8 +11,13 @@ from services.runtime.kafka import client_config, client_logger
 from services.runtime.settings import read_settings
 
 
+@pytest.fixture(autouse=True)
+def nothing_told_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("kafka.client"), "filters", [])
+
+
 def test_a_broker_that_is_away_is_told_once_and_never_on_stderr(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
-    settings = read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:21098"})
+    settings = read_settings({"QUARTERHOUR_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     consumer = Consumer({**client_config(settings.kafka), "group.id": "nobody"})
     consumer.subscribe(["nothing"])
     with caplog.at_level(logging.DEBUG, logger="kafka.client"):

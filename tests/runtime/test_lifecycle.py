@@ -16,7 +16,9 @@ from contextlib import contextmanager
 
 import pytest
 
-PORT = 21_090
+from tests.parts.ports import free_port
+
+PORT = free_port()
 
 WAITS = """
 import sys

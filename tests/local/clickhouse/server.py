@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from urllib.parse import urlencode
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+
+from tests.parts.ports import free_port
 
 
 @dataclass
@@ -83,13 +84,3 @@ class Server:
 def launch(data_dir: Path, port: int, *options: str) -> subprocess.Popen[str]:
     command = (sys.executable, "-m", "services.local.clickhouse", "--data-dir", str(data_dir), "--port", str(port), *options)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def free_port() -> int:
-    """Of this folder's range: 21120-21199."""
-    for port in range(21120, 21200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise OSError("no free port from 21120 to 21199")

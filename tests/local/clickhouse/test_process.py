@@ -12,6 +12,7 @@ import pytest
 
 from services.local.clickhouse.users import add_user
 from tests.local.clickhouse.server import Server, launch
+from tests.parts.ports import free_port
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_what_was_acknowledged_is_there_after_a_stop_and_after_a_kill(data_dir: 
 def test_a_taken_port_and_a_taken_folder_are_told(data_dir: Path, tmp_path: Path) -> None:
     server = Server(data_dir).start()
     assert "choose another --port" in refusal(launch(tmp_path / "other", server.port))
-    assert "Another server uses" in refusal(launch(data_dir, 21119))
+    assert "Another server uses" in refusal(launch(data_dir, free_port()))
     server.stop()
 
 
@@ -86,7 +87,7 @@ def test_a_damaged_folder_is_told_with_the_way_out(data_dir: Path) -> None:
 
 
 def test_an_open_address_needs_users(data_dir: Path) -> None:
-    assert "--add-user" in refusal(launch(data_dir, 21119, "--host", "0.0.0.0"))
+    assert "--add-user" in refusal(launch(data_dir, free_port(), "--host", "0.0.0.0"))
 
 
 def refusal(process: subprocess.Popen[str]) -> str:
