@@ -198,9 +198,7 @@ class Line:
 
     def _measure(self, epoch: Epoch, size_bytes: int) -> None:
         epoch.size_bytes += size_bytes
-        if len(epoch.messages) == 1:
-            epoch.opened_at_s = _now_s()
-            self._begun.set()
+        self._begin_epoch()
         if len(epoch.messages) >= self._limits.messages or epoch.size_bytes >= self._limits.size_bytes or self._hurried:
             self._due.set()
 
@@ -238,6 +236,15 @@ class Line:
         while self._waiting and state.durable_to is not None and self._waiting[0].offset < state.durable_to:
             effects.acknowledge(self._waiting.popleft())
             self.unacknowledged -= 1
+        if self._waiting:
+            # Pages wait for their turn: it comes by age too, for there may be no further message.
+            self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        """Its age counts from here, if it did not begin before."""
+        if not self._begun.is_set():
+            self._epoch.opened_at_s = _now_s()
+            self._begun.set()
 
     def _close_epoch(self) -> tuple[Epoch, State]:
         """The epoch and what is to be written of exactly its state; the next epoch is open. No await: nothing may be applied in between."""
