@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Generator
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -97,6 +98,7 @@ def test_a_stream_that_nobody_reads_to_its_end_is_broken_and_one_that_ends_is_co
     states: list[str] = []
     chunks = stream(Breaks(), [Statement("whole", {})], CsvMeter(), states.append)
     next(chunks)
+    assert isinstance(chunks, Generator)
     chunks.close()
     list(stream(Breaks(), [Statement("whole", {})], CsvMeter(), states.append))
     assert states == ["broken", "complete"]

@@ -43,7 +43,7 @@ def test_conversations_are_found_by_who_where_and_whether_they_are_open(api: Api
         conversation(w, "2026-03-02T11:00", "2026-03-02T11:05", channel_user_id="+1", channel="sms"),
         conversation(w, "2026-03-02T12:00", "2026-03-02T12:05", kore_user_id="u1", status="void"),
     )
-    asked = [{"kore_user_id": "u1"}, {"channel_user_id": "+1"}, {"channel": "sms"}, {"app_id": "a"}, {"open": True}, {"open": False}]
+    asked: list[dict[str, object]] = [{"kore_user_id": "u1"}, {"channel_user_id": "+1"}, {"channel": "sms"}, {"app_id": "a"}, {"open": True}, {"open": False}]
     first, second = ["02T10:00"], ["02T11:00"]
     assert [starts(api.ok(CONVERSATIONS, **MARCH, **each)) for each in asked] == [first, second, second, first, first, second]
 
