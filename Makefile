@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo up down test test-long acceptance chaos bench lint type schemas fmt
+.PHONY: help sim setup lock demo up down test test-long acceptance chaos bench lint type schemas fmt
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ chaos: setup ## Kills, pauses, bad networks, full disks under load; what comes o
 
 bench: setup ## Every measurement; `python -m tests.bench --help` for one alone (tests/bench/RESULTS.md)
 	$(BIN)/python -m tests.bench all
+
+sim: setup ## The deterministic simulation: SEEDS worlds (10000), from seed FIRST (0) on
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --first $(or $(FIRST),0)
 
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check services tests
