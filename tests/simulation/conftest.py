@@ -1,3 +1,5 @@
+"""The simulation is silent: its processes log nothing."""
+
 from __future__ import annotations
 
 import logging
