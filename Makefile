@@ -47,8 +47,8 @@ chaos: setup ## Kills, pauses, bad networks, full disks under load; what comes o
 bench: setup ## Every measurement; `python -m tests.bench --help` for one alone (tests/bench/RESULTS.md)
 	$(BIN)/python -m tests.bench all
 
-sim: setup ## The deterministic simulation: SEEDS worlds (10000), from seed FIRST (0) on
-	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --first $(or $(FIRST),0)
+sim: setup ## The deterministic simulation: SEEDS worlds (10000), from seed FIRST (0) on (tests/simulation/REPORT.md)
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --first $(or $(FIRST),0) --report tests/simulation/REPORT.md
 
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check services tests

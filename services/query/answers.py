@@ -91,8 +91,8 @@ class App(Answer):
     name: str = Field(description="As people call it; empty: it has no other name.")
     channels: list[str]
     sessions: Count = Field(description="All sessions, of every type, that were ever billed.")
-    first: LocalInstant | None = Field(description="Start of its first session; null: it has none.")
-    last: LocalInstant | None = Field(description="Start of its last session.")
+    first: LocalInstant | None = Field(description="The quarter in which its first session starts; null: it has none.")
+    last: LocalInstant | None = Field(description="The quarter in which its last one starts.")
 
 
 class Apps(Answer):

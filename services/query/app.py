@@ -18,7 +18,7 @@ from services.accounts.store import Accounts
 from services.query.docs import docs_routes
 from services.query.page.routes import page_routes
 from services.query.problems import SAFE_HEADERS, answer_with_problems
-from services.query.reader import ClickHouseReader
+from services.query.reader import ClickHouseReaders
 from services.query.routes.exports import export_routes
 from services.query.routes.health import health_routes
 from services.query.routes.lists import list_routes
@@ -54,11 +54,11 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reader = ClickHouseReader(settings)
+        readers = ClickHouseReaders(settings)
         with Accounts(settings.postgres.dsn.get_secret_value()) as accounts:
-            app.state.shell = Shell(accounts, reader, clock_ms)
+            app.state.shell = Shell(accounts, readers, clock_ms)
             yield
-        reader.close()
+        readers.close()
 
     app = FastAPI(title="Quarterhour", summary="Usage of conversational-AI platforms.", version=API_VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
 

@@ -12,23 +12,29 @@ from services.query.statement import Scope, Statement, scope_parameters, scope_s
 from services.query.trends import Json
 
 
-def apps_statement(scope: Scope) -> Statement:
-    """Rows (app, channels, sessions, first_ms, last_ms), by app; the instants are 0 where there is no session."""
+def apps_statement(scope: Scope, uncounted_days: Sequence[str]) -> Statement:
+    """Rows (app, channels, sessions, first_ms, last_ms), by app; the instants are starts of quarters, 0 where there is no session."""
     served = "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
-    text = f"""SELECT app, arraySort(groupUniqArrayArray(channels)) AS channels, sum(n) AS sessions, max(first) AS first_ms, max(last) AS last_ms
-FROM (
-    SELECT app_id AS app, groupUniqArray(CAST(channel, 'String')) AS channels, count() AS n,
-        toUnixTimestamp64Milli(min(start)) AS first, toUnixTimestamp64Milli(max(start)) AS last
-    FROM v_billing_sessions WHERE {scope_sql(scope)} GROUP BY app
-    UNION ALL
-    SELECT arrayJoin({served}) AS app, CAST([], 'Array(String)') AS channels, 0 AS n, 0 AS first, 0 AS last
-    FROM v_agent_logins WHERE workspace_id = {{workspace:String}} GROUP BY app
-    UNION ALL
-    SELECT app_id AS app, CAST([], 'Array(String)') AS channels, 0 AS n, 0 AS first, 0 AS last
-    FROM v_agent_assignments WHERE {scope_sql(scope)} GROUP BY app
-)
+    valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if uncounted_days else ""
+    parts = [
+        f"""SELECT app_id AS app, CAST(channel, 'String') AS one, toInt64(arraySum(counts)) AS n,
+        toInt64(toUnixTimestamp(start_day) + (arrayFirstIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS first,
+        toInt64(toUnixTimestamp(start_day) + (arrayLastIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS last
+    FROM usage_counts FINAL WHERE {scope_sql(scope)} AND cut = 'app+channel' AND kind != 'conversations' AND n > 0{valid}""",
+        f"SELECT arrayJoin({served}) AS app, '' AS one, 0 AS n, NULL AS first, NULL AS last FROM agent_logins FINAL "
+        "WHERE workspace_id = {workspace:String} AND status = 'closed'",
+        f"SELECT app_id AS app, '' AS one, 0 AS n, NULL AS first, NULL AS last FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed'",
+    ]
+    if uncounted_days:
+        parts.append(f"""SELECT app_id AS app, CAST(channel, 'String') AS one, toInt64(count()) AS n,
+        toInt64(toUnixTimestamp(toStartOfFifteenMinutes(min(start)))) * 1000 AS first,
+        toInt64(toUnixTimestamp(toStartOfFifteenMinutes(max(start)))) * 1000 AS last
+    FROM billing_sessions FINAL WHERE {scope_sql(scope)} AND status = 'closed' AND toDate(conversation_start) IN {{uncounted:Array(Date)}} GROUP BY app, one""")
+    text = f"""SELECT app, arraySort(groupUniqArrayIf(one, one != '')) AS channels, sum(n) AS sessions,
+    ifNull(min(first), 0) AS first_ms, ifNull(max(last), 0) AS last_ms
+FROM ({" UNION ALL ".join(parts)})
 GROUP BY app ORDER BY app"""
-    return Statement(text, scope_parameters(scope))
+    return Statement(text, scope_parameters(scope) | ({"uncounted": list(uncounted_days)} if uncounted_days else {}))
 
 
 def apps_answer(scope: Scope, reach: Reach, zone: ZoneInfo, rows: Iterable[Sequence[Any]]) -> Json:

@@ -91,6 +91,7 @@ def _firsts(scope: Scope) -> list[str]:
 def open_statement(scope: Scope) -> Statement:
     """One row (open conversations, agents logged in)."""
     mine = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
-    text = f"""SELECT (SELECT count() FROM v_conversations WHERE {scope_sql(scope)} AND end IS NULL),
-    (SELECT uniqExact(agent_id) FROM v_agent_logins WHERE {mine} AND end IS NULL)"""
+    text = f"""SELECT
+    (SELECT count() FROM conversations FINAL WHERE {scope_sql(scope)} AND status = 'closed' AND end IS NULL),
+    (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {mine} AND status = 'closed' AND end IS NULL)"""
     return Statement(text, scope_parameters(scope))

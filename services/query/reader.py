@@ -1,13 +1,13 @@
 """Run statements on ClickHouse over HTTP (the shell of `statement.Reader`).
 
-Rule: values are bound by the server; the client is shared by all threads and holds no session. A stream that breaks raises, so that the answer is
-cut off too and nobody takes half a file for a whole one.
+Rule: values are bound by the server; every request reads behind the wall of its key (`wall`); the client is shared by all threads and holds no session.
+A stream that breaks raises, so that the answer is cut off too and nobody takes half a file for a whole one.
 Limit: one statement may take `read_s_max`, an export `export_s_max`, and what ClickHouse grants the user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Final
 
@@ -15,10 +15,12 @@ import urllib3
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from services.query.statement import READ_SETTINGS, Row, Statement
+from services.accounts.keys import Principal
+from services.query.statement import READ_SETTINGS, Reader, Row, Statement
+from services.query.wall import wall_settings
 from services.runtime import clickhouse
 from services.runtime.errors import ServiceError, Unavailable
-from services.runtime.settings import Settings
+from services.runtime.settings import ClickHouseSettings, QuerySettings, Settings
 
 _AWAY: Final = frozenset({60, 81, 202, 516})
 """No such table or database (not migrated yet), too many queries at one time, a wrong password."""
@@ -33,45 +35,67 @@ class TooExpensive(ServiceError):
     """ClickHouse gave up at a limit."""
 
 
-class ClickHouseReader:
-    """A `Reader`. Connects when it is first needed: a database that is away must not stop the service from starting."""
+class ClickHouseReaders:
+    """Readers for requests. Connects when it is first needed: a database that is away must not stop the service from starting."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Client | None = None
         self._lock = Lock()
 
+    def of(self, principal: Principal) -> Reader:
+        """Behind the wall of who asks."""
+        wall = wall_settings(principal, self._settings.clickhouse.database)
+        if self._settings.query.policy_setting:
+            wall[self._settings.query.policy_setting] = principal.workspace_id
+        return _TenantReader(self.connected, self._settings.query, wall)
+
+    def check(self) -> None:
+        """Whether the tables can be read. Raises Unavailable."""
+        _TenantReader(self.connected, self._settings.query, {"readonly": 1}).rows(Statement("SELECT 1 FROM usage_counts LIMIT 0", {}))
+
+    def close(self) -> None:
+        if self._client:
+            self._client.close()
+
+    def connected(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                self._client = clickhouse.connect(_as_reader(self._settings))
+            return self._client
+
+
+class _TenantReader:
+    """A `Reader`."""
+
+    def __init__(self, connected: Callable[[], Client], limits: QuerySettings, wall: Mapping[str, object]) -> None:
+        self._connected, self._limits, self._wall = connected, limits, wall
+
     def rows(self, statement: Statement) -> list[Row]:
         try:
-            result = self._connected().query(statement.text, dict(statement.parameters), self._limits(self._settings.query.read_s_max))
+            result = self._connected().query(statement.text, dict(statement.parameters), self._settings(statement, self._limits.read_s_max))
         except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
             raise _told(error) from error
         return [tuple(row) for row in result.result_rows]
 
     def stream(self, statement: Statement) -> Iterator[bytes]:
         try:
-            settings = self._limits(self._settings.query.export_s_max) | _AS_IT_IS
+            settings = self._settings(statement, self._limits.export_s_max) | _AS_IT_IS
             response = self._connected().raw_stream(statement.text, dict(statement.parameters), settings)
         except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
             raise _told(error) from error
         assert isinstance(response, urllib3.HTTPResponse)
         return _chunks(response)
 
-    def check(self) -> None:
-        self.rows(Statement("SELECT 1 FROM v_billing_sessions LIMIT 0", {}))
+    def _settings(self, statement: Statement, seconds_max: int) -> dict[str, object]:
+        return {**READ_SETTINGS, **statement.settings, "max_execution_time": seconds_max, **self._wall}
 
-    def close(self) -> None:
-        if self._client:
-            self._client.close()
 
-    def _limits(self, seconds_max: int) -> dict[str, int]:
-        return {**READ_SETTINGS, "max_execution_time": seconds_max}
-
-    def _connected(self) -> Client:
-        with self._lock:
-            if self._client is None:
-                self._client = clickhouse.connect(self._settings.clickhouse)
-            return self._client
+def _as_reader(settings: Settings) -> ClickHouseSettings:
+    """The user of the questions, when it is another than that of the sink."""
+    if not settings.query.clickhouse_user:
+        return settings.clickhouse
+    return settings.clickhouse.model_copy(update={"user": settings.query.clickhouse_user, "password": settings.query.clickhouse_password})
 
 
 def _chunks(response: urllib3.HTTPResponse) -> Iterator[bytes]:

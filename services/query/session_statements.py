@@ -120,9 +120,8 @@ def session_statement(scope: Scope, billing_session_id: str) -> Statement:
     """The session with this id. All revisions of an id are skipped or read together, so the index needs no exact mode."""
     text = f"""SELECT {columns(SESSION_FIELDS)}
 FROM billing_sessions FINAL
-WHERE {scope_sql(scope)} AND status = 'closed' AND billing_session_id = {{id:String}}
-SETTINGS use_skip_indexes_if_final_exact_mode = 0"""
-    return Statement(text, scope_parameters(scope) | {"id": billing_session_id})
+WHERE {scope_sql(scope)} AND status = 'closed' AND billing_session_id = {{id:String}}"""
+    return Statement(text, scope_parameters(scope) | {"id": billing_session_id}, {"use_skip_indexes_if_final_exact_mode": 0})
 
 
 def filter_sql(which: SessionFilter) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from services.accounts.store import Accounts
-from services.query.statement import Reader
+from services.query.reader import ClickHouseReaders
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
     accounts: Accounts
-    reader: Reader
+    readers: ClickHouseReaders
     clock_ms: Callable[[], int]
 
 

@@ -7,7 +7,7 @@ milliseconds. Edges travel as runs of equal steps: 10,000 hours of a year with i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, Final, Protocol
 
@@ -42,6 +42,8 @@ class Scope:
 class Statement:
     text: str
     parameters: Mapping[str, object]
+    settings: Mapping[str, int] = field(default_factory=dict)
+    """Beside READ_SETTINGS; the text may not change any, for it is read-only."""
 
 
 Row = tuple[Any, ...]
@@ -55,9 +57,6 @@ class Reader(Protocol):
 
     def stream(self, statement: Statement) -> Iterator[bytes]:
         """The bytes of a statement that names its FORMAT. Raises like `rows`, and at any later moment when the stream breaks."""
-
-    def check(self) -> None:
-        """Whether the tables can be read. Raises like `rows`."""
 
 
 def scope_sql(scope: Scope, column: str = "app_id") -> str:

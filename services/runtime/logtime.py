@@ -1,6 +1,6 @@
 """The log time of records that are written from history (SPEC §3, schemas/README E7).
 
-Rule: the greatest event time so far of events not more than five minutes ahead of the clock; at least 1970; never ahead of the clock.
+Rule: the greatest event time so far of records, refused ones too, not more than five minutes ahead of the clock; at least 1970; never ahead of the clock.
 So one event from the year 9999 does not move the time of the others. The clock is handed in; nothing else is read.
 """
 

@@ -121,6 +121,9 @@ class QuerySettings(_Group):
     read_s_max: Annotated[int, Field(ge=1, le=600)] = Field(30, description="Longest time of one statement, in seconds.")
     export_s_max: Annotated[int, Field(ge=1, le=86_400)] = Field(1_800, description="Longest time of one CSV export, in seconds.")
     stop_s: Annotated[int, Field(ge=1, le=600)] = Field(20, description="How long a stop waits for answers that are under way, in seconds.")
+    clickhouse_user: str = Field("", description="ClickHouse user that questions are asked as, read-only (sql/analyst/access.sql); empty: as the sink.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
+    policy_setting: str = Field("", description="Custom setting that a row policy compares with the workspace (sql/analyst/access.sql); empty: none.")
 
 
 class MetricsSettings(_Group):

@@ -102,6 +102,20 @@ def test_a_quiet_partition_runs_on_with_the_clock_of_ingest(clock: int, kept: in
     assert sources.kept() == kept
 
 
+def test_a_partition_that_may_hold_something_unread_does_not_run_on() -> None:
+    sources = Sources(2)
+    sources.read(0, "0")
+    sources.read(1, "0", subject="c2")
+    sources.read(0, "100h", subject="other")
+    sources.tick("200h")
+    assert sources.kept() == 3
+
+    sources.read(1, "1h", "user message", clock="201h", subject="c2")
+    for hour in range(202, 255):
+        sources.tick(f"{hour}h", idle=(1,))
+    assert sources.kept() == 1
+
+
 def test_hours_49_apart_are_one_conversation() -> None:
     check(
         "rules",

@@ -6,25 +6,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.query.reader import ClickHouseReader, TooExpensive
-from services.query.statement import Statement
+from services.accounts.keys import Principal
+from services.query.reader import ClickHouseReaders, TooExpensive
+from services.query.statement import Reader, Statement
 from services.runtime.errors import Unavailable
 from services.runtime.settings import Settings
 
 
 @pytest.fixture
-def reader(settings: Settings) -> Iterator[ClickHouseReader]:
-    made = ClickHouseReader(settings.model_copy(update={"query": settings.query.model_copy(update={"read_s_max": 1, "export_s_max": 1})}))
-    yield made
+def reader(settings: Settings) -> Iterator[Reader]:
+    made = ClickHouseReaders(settings.model_copy(update={"query": settings.query.model_copy(update={"read_s_max": 1, "export_s_max": 1})}))
+    yield made.of(Principal("acme", "0" * 12, frozenset()))
     made.close()
 
 
-def test_a_statement_that_takes_too_long_is_too_expensive(reader: ClickHouseReader) -> None:
+def test_a_statement_that_takes_too_long_is_too_expensive(reader: Reader) -> None:
     with pytest.raises(TooExpensive):
         reader.rows(Statement("SELECT sum(sleepEachRow(0.1)) FROM numbers(100) SETTINGS max_block_size = 1", {}))
 
 
-def test_an_export_that_takes_too_long_raises_and_never_passes_on_what_clickhouse_says(reader: ClickHouseReader) -> None:
+def test_an_export_that_takes_too_long_raises_and_never_passes_on_what_clickhouse_says(reader: Reader) -> None:
     slow = Statement("SELECT number, sleepEachRow(0.05) FROM numbers(1000) SETTINGS max_block_size = 1 FORMAT CSV", {})
     got: list[bytes] = []
     with pytest.raises((Unavailable, TooExpensive)):
@@ -32,6 +33,6 @@ def test_an_export_that_takes_too_long_raises_and_never_passes_on_what_clickhous
     assert b"xception" not in b"".join(got)
 
 
-def test_a_statement_that_fails_at_once_raises_before_the_first_byte(reader: ClickHouseReader) -> None:
+def test_a_statement_that_fails_at_once_raises_before_the_first_byte(reader: Reader) -> None:
     with pytest.raises(Unavailable):
         next(reader.stream(Statement("SELECT * FROM no_such_table FORMAT CSV", {})), None)

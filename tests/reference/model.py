@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from tests.reference.alerts import alert_facts
 from tests.reference.facts import REJECTED, Fact
-from tests.reference.instants import DAY_MS, FOREVER, MINUTE_MS, instant_ms, instant_text
+from tests.reference.instants import DAY_MS, FOREVER, MINUTE_MS, instant_text
 from tests.reference.record import Record, record_of
 from tests.reference.seats import assignment_facts, login_facts
 from tests.reference.usage import usage_facts
-from tests.reference.validate import CONTROL_TYPE, Refusal, read_line
+from tests.reference.validate import CONTROL_TYPE, Refusal, read_line, readable_time_ms
 from tests.reference.voice import voice_facts
 
 FUTURE_MS: Final = 5 * MINUTE_MS
@@ -31,12 +31,12 @@ def reference_facts(lines: Iterable[bytes], *, watermark_ms: int | None = None, 
     greatest_ms = 0
     for offset, line in enumerate(records_of(lines)):
         found = read_line(line)
-        if isinstance(found, dict) and found["type"] == CONTROL_TYPE:
-            continue
-        time_ms = instant_ms(found["time"]) if isinstance(found, dict) else None
+        time_ms = readable_time_ms(line)
         if time_ms is not None and time_ms <= clock_ms + FUTURE_MS:
             greatest_ms = max(greatest_ms, time_ms)
         log_ms = min(greatest_ms, clock_ms)
+        if isinstance(found, dict) and found["type"] == CONTROL_TYPE:
+            continue
         found = judged_by_time(found, time_ms, log_ms)
         if isinstance(found, Refusal):
             facts.append(rejected_fact(found, source, offset, log_ms, line))

@@ -84,8 +84,12 @@ def test_an_event_from_the_year_9999_moves_no_log_time() -> None:
     assert reasons(changed(time="9999-12-31T23:59:59Z"), changed()) == [(0, "future", "")]
 
 
-def test_a_line_that_is_no_event_moves_no_log_time() -> None:
-    assert reasons(changed(type="conversation.paused", time="2026-02-05T00:00:00Z"), changed()) == [(0, "unknown_type", "")]
+def test_a_refused_line_that_tells_a_time_moves_the_log_time() -> None:
+    assert reasons(changed(type="conversation.paused", time="2026-02-05T00:00:00Z"), changed()) == [(0, "unknown_type", ""), (1, "too_late", "")]
+
+
+def test_a_line_that_tells_no_time_moves_no_log_time() -> None:
+    assert reasons(changed(time="2026-02-30T00:00:00Z"), b"{", changed()) == [(0, "invalid_event", "time"), (1, "malformed_json", "")]
 
 
 def test_blank_lines_at_the_end_are_no_records() -> None:
@@ -93,7 +97,7 @@ def test_blank_lines_at_the_end_are_no_records() -> None:
 
 
 def test_a_control_record_is_no_event_and_no_refusal() -> None:
-    control = {"type": "log.closed", "subject": None, "data": None, "time": "2026-02-05T00:00:00Z"}
+    control = {"type": "log.closed", "subject": None, "data": None, "time": instant_text(BASE_MS)}
     assert reasons(changed(**control, source="quarterhour"), changed()) == []
     assert reasons(changed(**control, source="someone"), changed()) == [(0, "invalid_event", "source")]
 

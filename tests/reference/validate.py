@@ -144,6 +144,15 @@ def readable_workspace(event: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) and text(1, 128)(found) else ""
 
 
+def readable_time_ms(line: bytes) -> int | None:
+    """E7: the event time of a record, accepted or not; None where it tells none."""
+    try:
+        found = parse_json(line).get("time")
+    except NotJsonError:
+        return None
+    return instant_ms(found) if isinstance(found, str) else None
+
+
 def first_wrong_field(kind: str, event: Mapping[str, Any]) -> str | None:
     """The first wrong field, as a path."""
     for name, check in ENVELOPE:

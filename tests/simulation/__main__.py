@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import structlog
 
 from tests.simulation.planted import BUGS, Planted
+from tests.simulation.report import as_markdown
 from tests.simulation.run import Case, Report, live, live_all, shrink
 from tests.simulation.world import Parts
 
@@ -29,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with planted.around() if planted else nullcontext():
         if asked.seed is not None:
             return _replay(Case(asked.seed, asked.events, asked.faults, asked.salt), parts, smaller=asked.shrink)
-        return _campaign(range(asked.first, asked.first + asked.seeds), parts)
+        return _campaign(range(asked.first, asked.first + asked.seeds), parts, asked.report)
 
 
-def _campaign(seeds: range, parts: Parts) -> int:
+def _campaign(seeds: range, parts: Parts, written: Path | None) -> int:
     print(f"seeds {seeds.start} to {seeds.stop - 1}", flush=True)
     began_s = told_s = time.monotonic()
     gc.set_threshold(50_000, 20, 100)
@@ -54,6 +56,8 @@ def _campaign(seeds: range, parts: Parts) -> int:
         f"{report.worlds:,} worlds, {report.turns:,} turns, {len(report.failures)} failed; "
         f"{report.cpu_s:.0f} CPU s, {time.monotonic() - began_s:.0f} s, {report.worlds / max(report.cpu_s, 0.001):.1f} worlds a CPU second"
     )
+    if written is not None:
+        written.write_text(as_markdown(report, seeds))
     return 1 if report.failures else 0
 
 
@@ -77,6 +81,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many worlds")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--report", type=Path, help="write what the campaign came to here")
     parser.add_argument("--seed", type=int, help="replay this one, and tell what happens in it")
     parser.add_argument("--events", type=_numbers, help="of its events only these, e.g. 0,4,5 (none: none)")
     parser.add_argument("--faults", type=_numbers, help="of its faults only these")

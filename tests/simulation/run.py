@@ -37,6 +37,9 @@ class Report:
 
     worlds: int = 0
     turns: int = 0
+    events: int = 0
+    facts: int = 0
+    """Different ones that were published, revisions apart."""
     cpu_s: float = 0.0
     failures: list[tuple[Case, str]] = field(default_factory=list)
     counted: Counter[str] = field(default_factory=Counter)
@@ -59,6 +62,8 @@ def live_all(seeds: Iterable[int], parts: Parts | None = None, told: Callable[[R
         world, failure = live(Case(seed), parts)
         report.worlds += 1
         report.turns += world.turns
+        report.events += len(world.events)
+        report.facts += len(world.safety.seen)
         report.counted.update(world.counted)
         report.cpu_s = time.process_time() - began_s
         if failure is not None:

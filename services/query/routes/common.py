@@ -22,7 +22,7 @@ from services.query.periods import Interval, Period, cut, read_period
 from services.query.problems import MEDIA_TYPE, ProblemBody
 from services.query.session_statements import SessionFilter
 from services.query.shell import Shell, shell_of
-from services.query.statement import Scope
+from services.query.statement import Reader, Scope
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": description, "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}}}
@@ -48,17 +48,18 @@ class Asked:
     """A request as the handlers see it."""
 
     shell: Shell
+    reader: Reader
     scope: Scope
     now_ms: int
 
     @property
     def reach(self) -> Reach:
-        return read_reach(self.shell.reader, self.scope)
+        return read_reach(self.reader, self.scope)
 
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
     shell = shell_of(request)
-    return Asked(shell, scope_of(principal, app_ids), shell.clock_ms())
+    return Asked(shell, shell.readers.of(principal), scope_of(principal, app_ids), shell.clock_ms())
 
 
 def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = None) -> Period:
@@ -74,7 +75,7 @@ def period_of_cursor(cursor: Cursor, asked: Period) -> Period:
 
 def days_of(asked: Asked, period: Period, reach: Reach) -> Days:
     """Which days of t0 the period can come from."""
-    rows = asked.shell.reader.rows(days_statement(asked.scope, period.from_ms, period.to_ms))
+    rows = asked.reader.rows(days_statement(asked.scope, period.from_ms, period.to_ms))
     return Days(tuple((start_day, t0_day, count) for start_day, t0_day, count in rows), reach.uncounted_until(period.to_ms))
 
 

@@ -66,7 +66,7 @@ def manifest(request: Request, principal: Exports, export_id: Id) -> Response:
 
 
 def export(asked: Asked, principal: Principal, question: SessionQuestion) -> Response:
-    reader, period, reach, accounts = asked.shell.reader, question.period, asked.reach, asked.shell.accounts
+    reader, period, reach, accounts = asked.reader, question.period, asked.reach, asked.shell.accounts
     days = days_of(asked, period, reach)
     rows = rows_by_t0_day(days) | (dict(reader.rows(raw_rows_statement(asked.scope, days.uncounted))) if days.uncounted else {})
     parts = list(pieces(rows, days.of_t0(period.from_ms, period.to_ms)))

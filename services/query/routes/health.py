@@ -36,4 +36,4 @@ def readiness(shell: Shell) -> dict[str, bool]:
             return False
         return True
 
-    return {"clickhouse": answers(shell.reader.check), "postgres": answers(shell.accounts.check)}
+    return {"clickhouse": answers(shell.readers.check), "postgres": answers(shell.accounts.check)}

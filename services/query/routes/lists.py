@@ -33,7 +33,7 @@ def conversations(request: Request, principal: Reads, parameters: Annotated[Conv
     cursor = read_cursor(parameters.cursor, talks.binding(question)) if parameters.cursor else None
     if cursor:
         question = replace(question, period=period_of_cursor(cursor, period))
-    reach, reader = asked.reach, asked.shell.reader
+    reach, reader = asked.reach, asked.reader
     days = days_of(asked, question.period, reach)
     return json_answer(talks.page_answer(reader, question, days, cursor.position if cursor else None, parameters.limit, reach.as_of_ms))
 
@@ -50,7 +50,7 @@ def rejected(request: Request, principal: Reads, parameters: Annotated[RejectedP
     if cursor:
         period = period_of_cursor(cursor, period)
     after, as_of_ms = cursor.position if cursor else None, asked.reach.as_of_ms
-    return json_answer(refusals.page_answer(asked.shell.reader, principal.workspace_id, period, reasons, order, after, parameters.limit, as_of_ms))
+    return json_answer(refusals.page_answer(asked.reader, principal.workspace_id, period, reasons, order, after, parameters.limit, as_of_ms))
 
 
 @list_routes.get("/agents", summary="Who was logged in at an instant, or at the peak", response_model=Agents)
@@ -59,12 +59,12 @@ def agents(request: Request, principal: Reads, parameters: Annotated[AgentParame
     asked = asked_of(request, principal, parameters.app_id)
     period, reach = period_of(parameters, asked.now_ms), asked.reach
     at_ms = _peak_at_ms(asked, period, reach) if parameters.at == "peak" else read_instant("at", parameters.at)
-    rows = [] if at_ms is None else asked.shell.reader.rows(agents_statement(asked.scope, at_ms, reach.known_ms(asked.now_ms)))
+    rows = [] if at_ms is None else asked.reader.rows(agents_statement(asked.scope, at_ms, reach.known_ms(asked.now_ms)))
     return json_answer(agents_answer(asked.scope, at_ms, reach, period, rows))
 
 
 def _peak_at_ms(asked: Asked, period: Period, reach: Reach) -> int | None:
     bounds_ms = (period.from_ms, period.to_ms)
     question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms))
-    seats, at_ms = Table(asked.shell.reader.rows(seats_statement(question)), asked.scope, reach.assigned_apps).cell("peak", "", period.from_ms)
+    seats, at_ms = Table(asked.reader.rows(seats_statement(question)), asked.scope, reach.assigned_apps).cell("peak", "", period.from_ms)
     return at_ms if seats else None

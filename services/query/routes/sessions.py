@@ -46,7 +46,7 @@ def sessions(request: Request, principal: Reads, parameters: Annotated[PageParam
         question = replace(question, period=period_of_cursor(cursor, question.period))
     reach = asked.reach
     days, after = days_of(asked, question.period, reach), cursor.position if cursor else None
-    answer = lists.page_answer(asked.shell.reader, question, days, after, parameters.limit, reach.as_of_ms)
+    answer = lists.page_answer(asked.reader, question, days, after, parameters.limit, reach.as_of_ms)
     return json_answer(answer)
 
 
@@ -55,7 +55,7 @@ def one_session(request: Request, principal: Reads, billing_session_id: Id, para
     """With its conversation and all sessions of it."""
     asked = asked_of(request, principal, [])
     period = read_period(asked.now_ms, timezone=parameters.timezone)
-    answer = lists.one_answer(asked.shell.reader, asked.scope, billing_session_id, period)
+    answer = lists.one_answer(asked.reader, asked.scope, billing_session_id, period)
     if answer is None:
         raise Problem(404, "not_found", "There is no session with this id that the key may see.")
     return json_answer(answer)

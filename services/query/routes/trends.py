@@ -51,7 +51,7 @@ def seats(request: Request, principal: Reads, parameters: Annotated[SeatParamete
     period = period_of(parameters, asked.now_ms)
     reach, bounds_ms = asked.reach, (period.from_ms, period.to_ms)
     question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms), group_by="app")
-    return json_answer(seats_answer(question, period, reach, asked.shell.reader.rows(seats_statement(question))))
+    return json_answer(seats_answer(question, period, reach, asked.reader.rows(seats_statement(question))))
 
 
 def _trends(asked: Asked, period: Period, previous: Period | None, parameters: TrendParameters) -> Json:
@@ -61,7 +61,7 @@ def _trends(asked: Asked, period: Period, previous: Period | None, parameters: T
     days = reach.uncounted_until(period.to_ms)
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
     question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
-    rows = asked.shell.reader.rows(trend_statement(question))
+    rows = asked.reader.rows(trend_statement(question))
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
     return trend_answer(question, period, previous, reach, rows)

@@ -20,7 +20,7 @@ workspace_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBL
 def freshness(request: Request, principal: Reads, parameters: Annotated[FreshnessParameters, Query()]) -> Response:
     asked, zone = asked_of(request, principal, parameters.app_id), read_zone(parameters.timezone)
     reach = asked.reach
-    [(conversations, agents)] = asked.shell.reader.rows(open_statement(asked.scope))
+    [(conversations, agents)] = asked.reader.rows(open_statement(asked.scope))
     answer = {
         "workspace_id": asked.scope.workspace_id,
         "state": liveness(reach.as_of_ms, asked.now_ms),
@@ -37,4 +37,5 @@ def freshness(request: Request, principal: Reads, parameters: Annotated[Freshnes
 @workspace_routes.get("/apps", summary="The apps that the key may see", response_model=Apps)
 def apps(request: Request, principal: Reads, parameters: Annotated[ZoneParameters, Query()]) -> Response:
     asked, zone = asked_of(request, principal, []), read_zone(parameters.timezone)
-    return json_answer(apps_answer(asked.scope, asked.reach, zone, asked.shell.reader.rows(apps_statement(asked.scope))))
+    reach = asked.reach
+    return json_answer(apps_answer(asked.scope, reach, zone, asked.reader.rows(apps_statement(asked.scope, reach.uncounted_days))))
