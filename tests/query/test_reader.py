@@ -22,11 +22,11 @@ def reader(settings: Settings) -> Iterator[Reader]:
 
 def test_a_statement_that_takes_too_long_is_too_expensive(reader: Reader) -> None:
     with pytest.raises(TooExpensive):
-        reader.rows(Statement("SELECT sum(sleepEachRow(0.1)) FROM numbers(100) SETTINGS max_block_size = 1", {}))
+        reader.rows(Statement("SELECT sum(sleepEachRow(0.1)) FROM numbers(100)", {}, {"max_block_size": 1}))
 
 
 def test_an_export_that_takes_too_long_raises_and_never_passes_on_what_clickhouse_says(reader: Reader) -> None:
-    slow = Statement("SELECT number, sleepEachRow(0.05) FROM numbers(1000) SETTINGS max_block_size = 1 FORMAT CSV", {})
+    slow = Statement("SELECT number, sleepEachRow(0.05) FROM numbers(1000) FORMAT CSV", {}, {"max_block_size": 1})
     got: list[bytes] = []
     with pytest.raises((Unavailable, TooExpensive)):
         got.extend(reader.stream(slow))
