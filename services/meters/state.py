@@ -7,6 +7,7 @@ Versions compare as bytes, so whoever recovers can take the highest without read
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -24,6 +25,10 @@ HEADER_BYTES: Final = 12
 
 class StateCorrupt(Exception):
     """A state record that must not be used: rebuild the state from the log. `str()` says which and why."""
+
+
+class StateNewer(Exception):
+    """A state record of a release that this one does not know. `str()` says which and what to do."""
 
 
 class WorkspaceState(msgspec.Struct, array_like=True, gc=False):
@@ -58,7 +63,14 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
     """Id of the batches topic that `next_offset` counts in; empty: not told."""
 
 
+class Format(msgspec.Struct, array_like=True, gc=False):
+    """What every record begins with, whatever follows."""
+
+    format: int
+
+
 _encode = msgspec.msgpack.Encoder().encode
+_decode_format = msgspec.msgpack.Decoder(Format).decode
 _decode_page = msgspec.msgpack.Decoder(PageState).decode
 _decode_position = msgspec.msgpack.Decoder(PositionState).decode
 
@@ -77,12 +89,12 @@ def version_of(record: bytes) -> int:
 
 
 def open_page(page: int, record: bytes) -> PageState:
-    """A page's state. Raises `StateCorrupt`."""
+    """A page's state. Raises `StateCorrupt`, `StateNewer`."""
     return _open(f"page {page}", record, _decode_page)
 
 
 def open_position(record: bytes) -> PositionState:
-    """A position's state. Raises `StateCorrupt`."""
+    """A position's state. Raises `StateCorrupt`, `StateNewer`."""
     return _open("the position record", record, _decode_position)
 
 
@@ -93,10 +105,19 @@ def _open(name: str, record: bytes, decode: Callable[[bytes], S]) -> S:
     try:
         state = decode(body)
     except msgspec.MsgspecError as error:
+        _refuse_newer(name, body)
         raise StateCorrupt(f"The state of {name} cannot be read: {error}.") from None
     if state.format != STATE_VERSION:
+        _refuse_newer(name, body)
         raise StateCorrupt(f"The state of {name} has format {state.format}; this release reads {STATE_VERSION}.")
     return state
+
+
+def _refuse_newer(name: str, body: bytes) -> None:
+    with suppress(msgspec.MsgspecError):
+        written = _decode_format(body).format
+        if written > STATE_VERSION:
+            raise StateNewer(f"The state of {name} has format {written}, of a newer release; this one reads {STATE_VERSION}. Start the newer release here.")
 
 
 def dump_workspace(w: Workspace) -> WorkspaceState:

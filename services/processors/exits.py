@@ -26,7 +26,7 @@ class Exit(IntEnum):
     STATE = 65
     """The state cannot be used (checksum, a page or the position missing, a topic made anew): rebuild it from the log."""
     MESSAGE = 72
-    """A batches message cannot be read: start the release that wrote it; a damaged one needs a rebuild."""
+    """A batches message, or state of a newer release, cannot be read: start the release that wrote it; a damaged message needs a rebuild."""
     RESTART = EXIT_UNEXPECTED
     """Something unexpected, or a hole in the messages: start again, the work since the last epoch is replayed."""
     READING = 71

@@ -14,6 +14,7 @@ import structlog
 
 from services.events.batches import BatchFormatError
 from services.events.topics import BATCHES
+from services.meters.state import StateNewer
 from services.processors.exits import Exit, Fatal, guard
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits, Line, Message
@@ -94,6 +95,8 @@ class Worker:
         fold = self._make_fold(partition)
         try:
             fold.restore(stored.position, stored.pages)
+        except StateNewer as error:
+            raise Fatal(Exit.MESSAGE, f"Partition {partition}: {error} Nothing was applied here, and nothing is lost.") from error
         except Exception as error:
             raise Fatal(Exit.STATE, f"The state of partition {partition} cannot be used: {error} Meter everything anew: `quarterhour rebuild`.") from error
         return fold

@@ -47,13 +47,22 @@ def make_fold(process: WorkerProcess, partition: int) -> Fold:
     return PartitionFold(shape.rules, partition, shape.pages, shape.partitions, shape.generation)
 
 
+def no_excuse(_process: Process, _error: BaseException) -> bool:
+    """Beyond what faults excuse."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What of the product is put in; a planted bug replaces one. `focus`: the faults that it is sensitive to; none: all."""
+    """What of the product is put in; a planted bug replaces one. `focus`: the faults that it is sensitive to; none: all.
+
+    `excuses`: further reasons for which a process may end itself.
+    """
 
     ingest: Callable[[Settings, Mapping[str, int], Ports], Ingest] = make_ingest
     make_fold: Callable[[WorkerProcess, int], Fold] = make_fold
     focus: tuple[tuple[str, FaultKind], ...] = ()
+    excuses: Callable[[Process, BaseException], bool] = no_excuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +186,7 @@ class World:
         if isinstance(error, Fatal) and error.exit_code == Exit.STATE and "commit ahead" in self._happened:
             # The message says what to do; this is the human who does it.
             self.batches_group.committed.clear()
-        elif not excused(error, self._happened):
+        elif not excused(error, self._happened) and not self.parts.excuses(process, error):
             self.fail(f"{process.kind} {process.number} ended without a cause: {type(error).__name__}: {error}")
 
     # What `heal` asks.

@@ -1,0 +1,49 @@
+"""Records of the state topic are believed only whole and in a format that this release knows; a newer one is named as such, for a rebuild would not help."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import msgspec
+import pytest
+
+from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, StateNewer, open_page, open_position, seal
+from services.meters.watermark import Clock
+
+PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))
+POSITION = seal(7, PositionState(STATE_VERSION, 8, Clock({}), 0, 0, {3: 7}))
+
+
+def with_body(*fields: object) -> bytes:
+    body = msgspec.msgpack.encode(fields)
+    return PAGE[:8] + crc32(body).to_bytes(4, "big") + body
+
+
+def test_a_whole_record_is_read() -> None:
+    assert open_page(3, PAGE).talks == [b"talk"]
+    assert open_position(POSITION).versions == {3: 7}
+
+
+@pytest.mark.parametrize("place", range(8, len(PAGE)))
+def test_a_changed_byte_in_checksum_or_body_is_damage(place: int) -> None:
+    with pytest.raises(StateCorrupt, match="page 3 is damaged"):
+        open_page(3, PAGE[:place] + bytes([PAGE[place] ^ 1]) + PAGE[place + 1 :])
+
+
+@pytest.mark.parametrize("length", range(len(POSITION)))
+def test_a_record_that_was_cut_off_is_damage(length: int) -> None:
+    with pytest.raises(StateCorrupt, match="position record is damaged"):
+        open_position(POSITION[:length])
+
+
+@pytest.mark.parametrize("fields", [(5, [b"talk"], []), ({"of": "another"}, "shape"), ()], ids=["the same fields", "other fields", "none"])
+def test_a_record_of_a_newer_release_says_so_whatever_its_fields_are(fields: tuple[object, ...]) -> None:
+    for read in (lambda record: open_page(3, record), open_position):
+        with pytest.raises(StateNewer, match=rf"has format {STATE_VERSION + 1}, of a newer release; this one reads {STATE_VERSION}"):
+            read(with_body(STATE_VERSION + 1, *fields))
+
+
+@pytest.mark.parametrize("fields", [(0, 5, [b"talk"], []), ("one", 5), ()], ids=["no such format", "no number", "nothing"])
+def test_a_record_of_no_format_cannot_be_used(fields: tuple[object, ...]) -> None:
+    with pytest.raises(StateCorrupt):
+        open_page(3, with_body(*fields))
