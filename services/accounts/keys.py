@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
-KeyScope = Literal["read", "export", "admin"]
-"""`read`: numbers and lists; `export`: whole files; `admin`: both, and what administers a workspace."""
-KEY_SCOPES: Final[tuple[KeyScope, ...]] = get_args(KeyScope)
-DEFAULT_SCOPES: Final[tuple[KeyScope, ...]] = ("read", "export")
+from services.accounts.limits import LIMITS, Limits, WorkspaceKind
+from services.accounts.roles import Member
+from services.accounts.scopes import KeyScope
 
-Refused = Literal["unknown", "revoked", "expired"]
+Refused = Literal["unknown", "revoked", "expired", "not_a_member"]
 
 PREFIX_BYTES: Final = 6
 SECRET_BYTES: Final = 32
@@ -34,6 +34,7 @@ class Principal:
     scopes: frozenset[KeyScope]
     app_ids: tuple[str, ...] = ()
     """The apps that it may see; none: all of the workspace."""
+    limits: Limits = field(default=LIMITS["standard"], compare=False)
 
     def may(self, scope: KeyScope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
@@ -52,7 +53,26 @@ class ApiKey:
     app_ids: tuple[str, ...] | None
     created_at: datetime
     expires_at: datetime | None
-    revoked_at: datetime | None
+    revoked_at: datetime | None = None
+    person_id: int | None = None
+    """Whose it is; none: a program's."""
+    replaced_by: str | None = None
+    last_used_at: datetime | None = None
+    requests_per_minute: int | None = None
+    read_s_per_minute: int | None = None
+    exports_at_once: int | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known when a key is shown: the key, the kind of its workspace, and of a person's key who the person is there now."""
+
+    key: ApiKey
+    kind: WorkspaceKind = "standard"
+    member: Member | None = None
 
 
 def key_text(prefix: bytes, secret: bytes) -> str:
@@ -71,13 +91,20 @@ def prefix_of(text: str) -> str | None:
     return match[1] if match else None
 
 
-def admit(text: str, kept: ApiKey | None, now: datetime) -> Principal | Refused:
+def admit(text: str, kept: Kept | None, now: datetime, limits: Mapping[WorkspaceKind, Limits] = LIMITS) -> Principal | Refused:
     """Who the key `text` is, `kept` being what was found under its prefix. Why a key is refused is told only to who has its secret."""
-    same = hmac.compare_digest(key_hash(text), kept.hash if kept else bytes(32))
+    same = hmac.compare_digest(key_hash(text), kept.key.hash if kept else bytes(32))
     if kept is None or not same:
         return "unknown"
-    if kept.revoked_at is not None:
+    key = kept.key
+    if key.revoked_at is not None:
         return "revoked"
-    if kept.expires_at is not None and kept.expires_at <= now:
+    if not key.is_live(now):
         return "expired"
-    return Principal(kept.workspace_id, kept.prefix, frozenset(kept.scopes), kept.app_ids or ())
+    scopes, app_ids = frozenset(key.scopes), key.app_ids
+    if key.person_id is not None:
+        if kept.member is None or kept.member.sees(app_ids) == ():
+            return "not_a_member"
+        scopes, app_ids = scopes & kept.member.scopes, kept.member.sees(app_ids)
+    own = limits[kept.kind].but(key.requests_per_minute, key.read_s_per_minute, key.exports_at_once)
+    return Principal(key.workspace_id, key.prefix, scopes, app_ids or (), own)

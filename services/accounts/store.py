@@ -1,4 +1,4 @@
-"""Workspaces and keys in PostgreSQL (sql/postgres/0001_accounts.sql).
+"""Accounts in PostgreSQL (sql/postgres): keys, and one pool of connections for all that accounts are asked.
 
 Rule: every request looks its key up, so that a revoked key is refused at once; nothing is cached. Instants are handed in, aware and in UTC.
 Limit: one pool of at most `pool_max` connections a process; a caller waits `wait_s` for one, then `AccountsUnavailable`.
@@ -6,22 +6,26 @@ Limit: one pool of at most `pool_max` connections a process; a caller waits `wai
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psycopg
-from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from services.accounts import exports
-from services.accounts.keys import PREFIX_BYTES, SECRET_BYTES, ApiKey, KeyScope, Principal, Refused, admit, key_hash, key_text, prefix_of
+from services.accounts import exports, key_store, people, use
+from services.accounts.key_store import NewKey
+from services.accounts.keys import ApiKey, Principal, Refused, admit, prefix_of
+from services.accounts.limits import LIMITS, MINUTE, Limits, Use, WorkspaceKind
+from services.accounts.people import Person, Workspace
+from services.accounts.roles import Role
+from services.accounts.scopes import KeyScope
 from services.runtime.errors import Unavailable
 
-_KEY_COLUMNS: Final = "prefix, workspace_id, name, hash, last_four, scopes, app_ids, created_at, expires_at, revoked_at"
+_AWAY: Final = "PostgreSQL does not answer: check that it runs and that QUARTERHOUR_POSTGRES__DSN is right."
+_NO_TABLES: Final = "PostgreSQL does not have the tables of accounts of this version: run `quarterhour migrate`."
 
 
 class AccountsUnavailable(Unavailable):
@@ -31,7 +35,8 @@ class AccountsUnavailable(Unavailable):
 class Accounts:
     """The accounts of one database. A context manager: leaving it closes the pool."""
 
-    def __init__(self, dsn: str, *, pool_max: int = 8, wait_s: float = 5.0) -> None:
+    def __init__(self, dsn: str, *, limits: Mapping[WorkspaceKind, Limits] = LIMITS, pool_max: int = 8, wait_s: float = 5.0) -> None:
+        self._limits = limits
         # The pool opens its first connection when one is asked for: a database that is away must not stop a service from starting.
         self._pool = ConnectionPool(
             dsn,
@@ -53,7 +58,8 @@ class Accounts:
 
     def check(self) -> None:
         """Whether keys can be looked up. Raises AccountsUnavailable."""
-        self._find("")
+        with self._connection() as connection:
+            key_store.find(connection, "")
 
     def create_key(
         self,
@@ -64,41 +70,93 @@ class Accounts:
         scopes: Sequence[KeyScope],
         app_ids: Sequence[str] = (),
         expires_at: datetime | None = None,
+        email: str | None = None,
+        limits: tuple[int | None, int | None, int | None] = (None, None, None),
     ) -> tuple[str, ApiKey]:
-        """A new key, shown here and never again, and what is kept of it. A workspace that is not known yet is made (standard, UTC)."""
-        text = key_text(secrets.token_bytes(PREFIX_BYTES), secrets.token_bytes(SECRET_BYTES))
-        prefix = prefix_of(text)
-        assert prefix is not None
-        key = ApiKey(prefix, workspace_id, name, key_hash(text), text[-4:], tuple(scopes), tuple(app_ids) or None, now, expires_at, None)
+        """A new key, shown here and never again, and what is kept of it. A workspace that is not known yet is made (standard).
+
+        `email`: it is the key of this person. `limits`: requests and seconds of reading a minute, exports at one time; where it has its own.
+        Raises KeyRefused.
+        """
+        asked = NewKey(workspace_id, name, tuple(scopes), tuple(app_ids), expires_at, email, limits)
         with self._connection() as connection:
-            connection.execute("INSERT INTO workspaces (workspace_id, created_at) VALUES (%s, %s) ON CONFLICT DO NOTHING", (workspace_id, now))
-            connection.execute(
-                f"INSERT INTO api_keys ({_KEY_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (key.prefix, workspace_id, name, key.hash, key.last_four, list(scopes), list(app_ids) or None, now, expires_at, None),
-            )
-        return text, key
+            return key_store.create(connection, asked, now)
+
+    def rotate_key(self, prefix: str, now: datetime, until: datetime) -> tuple[str, ApiKey]:
+        """A key that takes the place of this one, which stays good until then and no longer. Raises KeyRefused."""
+        with self._connection() as connection:
+            return key_store.rotate(connection, prefix, now, until)
 
     def list_keys(self, workspace_id: str | None = None) -> list[ApiKey]:
         """The keys of a workspace, or of all, revoked ones too; oldest first."""
-        with self._connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(
-                f"SELECT {_KEY_COLUMNS} FROM api_keys WHERE workspace_id = %(workspace)s OR %(workspace)s::text IS NULL ORDER BY created_at, prefix",
-                {"workspace": workspace_id},
-            )
-            return [_kept(row) for row in cursor]
+        with self._connection() as connection:
+            return key_store.listed(connection, workspace_id)
 
     def revoke_key(self, prefix: str, now: datetime) -> bool:
         """Refuse the key from now on. False: there is no key with this prefix. A key once revoked stays as it is."""
         with self._connection() as connection:
-            done = connection.execute("UPDATE api_keys SET revoked_at = coalesce(revoked_at, %s) WHERE prefix = %s", (now, prefix))
-            return done.rowcount == 1
+            return key_store.revoke(connection, prefix, now)
 
     def admit(self, text: str, now: datetime) -> Principal | Refused:
         """Who shows this key, or why not. Raises AccountsUnavailable."""
         prefix = prefix_of(text)
-        return "unknown" if prefix is None else admit(text, self._find(prefix), now)
+        if prefix is None:
+            return "unknown"
+        with self._connection() as connection:
+            return admit(text, key_store.find(connection, prefix), now, self._limits)
+
+    def enter(self, text: str, now: datetime) -> tuple[Principal, Use] | Refused:
+        """As `admit`, and counts one request of the key."""
+        prefix = prefix_of(text)
+        if prefix is None:
+            return "unknown"
+        with self._connection() as connection:
+            kept = key_store.find(connection, prefix)
+            principal = admit(text, kept, now, self._limits)
+            if not isinstance(principal, Principal):
+                return principal
+            assert kept is not None
+            if kept.key.last_used_at is None or abs(now - kept.key.last_used_at) >= MINUTE:
+                use.note(connection, prefix, now)
+            return principal, use.add(connection, prefix, now, requests=1)
+
+    def charge(self, principal: Principal, now: datetime, read_ms: int) -> None:
+        """What a question cost, when it is answered."""
+        with self._connection() as connection:
+            use.add(connection, principal.key_prefix, now, read_ms=read_ms)
+
+    def set_workspace(self, workspace_id: str, kind: WorkspaceKind | None, now: datetime) -> None:
+        with self._connection() as connection:
+            people.set_workspace(connection, workspace_id, kind, now)
+
+    def list_workspaces(self, now: datetime) -> list[Workspace]:
+        with self._connection() as connection:
+            return people.list_workspaces(connection, now)
+
+    def name_app(self, workspace_id: str, app_id: str, name: str, now: datetime) -> None:
+        with self._connection() as connection:
+            people.name_app(connection, workspace_id, app_id, name, now)
+
+    def app_names(self, workspace_id: str, app_ids: Sequence[str] = ()) -> Mapping[str, str]:
+        """App → name, by id; of these apps, or of all."""
+        with self._connection() as connection:
+            return people.app_names(connection, workspace_id, app_ids)
+
+    def set_person(self, workspace_id: str, email: str, role: Role, app_ids: Sequence[str] | None, now: datetime, *, name: str = "") -> None:
+        """Make a person a member, or change what they are. A workspace owner has no apps of their own: they see all."""
+        with self._connection() as connection:
+            people.set_person(connection, workspace_id, email, role, app_ids, now, name=name)
+
+    def list_people(self, workspace_id: str | None = None) -> list[Person]:
+        with self._connection() as connection:
+            return people.list_people(connection, workspace_id)
+
+    def remove_person(self, workspace_id: str, email: str, now: datetime) -> bool:
+        with self._connection() as connection:
+            return people.remove_person(connection, workspace_id, email, now)
 
     def begin_export(self, principal: Principal, manifest: exports.Manifest, now: datetime) -> None:
+        """Raises QuotaExceeded when the key has as many exports under way as it may."""
         with self._connection() as connection:
             exports.begin(connection, principal, manifest, now)
 
@@ -110,23 +168,12 @@ class Accounts:
         with self._connection() as connection:
             return exports.find(connection, principal, export_id)
 
-    def _find(self, prefix: str) -> ApiKey | None:
-        with self._connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(f"SELECT {_KEY_COLUMNS} FROM api_keys WHERE prefix = %s", (prefix,))
-            row = cursor.fetchone()
-            return _kept(row) if row else None
-
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except psycopg.errors.UndefinedTable as error:
-            raise AccountsUnavailable("PostgreSQL has no tables of accounts yet: run `quarterhour migrate`.") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise AccountsUnavailable(_NO_TABLES) from error
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise AccountsUnavailable("PostgreSQL does not answer: check that it runs and that QUARTERHOUR_POSTGRES__DSN is right.") from error
-
-
-def _kept(row: dict[str, Any]) -> ApiKey:
-    """PostgreSQL's arrays are lists."""
-    return ApiKey(**row | {"scopes": tuple(row["scopes"]), "app_ids": tuple(row["app_ids"]) if row["app_ids"] else None})
+            raise AccountsUnavailable(_AWAY) from error

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.accounts.limits import Limits, WorkspaceKind
 from services.accounts.store import Accounts
 from services.query.docs import docs_routes
 from services.query.page.routes import page_routes
@@ -27,13 +28,13 @@ from services.query.routes.trends import trend_routes
 from services.query.routes.workspace import workspace_routes
 from services.query.shell import Shell
 from services.runtime.clock import wall_ms
-from services.runtime.settings import Settings
+from services.runtime.settings import AccountsSettings, Settings
 
 API_VERSION: Final = "1"
 
 
 class SafeHeaders:
-    """Headers of every answer. Plain ASGI, for it must let a broken stream break."""
+    """Headers of every answer, and what is left of the key's limits. Plain ASGI, for it must let a broken stream break."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,11 +43,18 @@ class SafeHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in SAFE_HEADERS.items():
+                for name, value in {**SAFE_HEADERS, **scope.get("state", {}).get("rate_limit", {})}.items():
                     headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def limits_of(settings: AccountsSettings) -> dict[WorkspaceKind, Limits]:
+    return {
+        "standard": Limits(settings.standard_requests_per_minute, settings.standard_read_s_per_minute, settings.standard_exports_at_once),
+        "enterprise": Limits(settings.enterprise_requests_per_minute, settings.enterprise_read_s_per_minute, settings.enterprise_exports_at_once),
+    }
 
 
 def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> FastAPI:
@@ -55,7 +63,7 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         readers = ClickHouseReaders(settings)
-        with Accounts(settings.postgres.dsn.get_secret_value()) as accounts:
+        with Accounts(settings.postgres.dsn.get_secret_value(), limits=limits_of(settings.accounts)) as accounts:
             app.state.shell = Shell(accounts, readers, clock_ms)
             yield
         readers.close()

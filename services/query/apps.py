@@ -1,8 +1,8 @@
-"""The apps of a scope: every one that has a session, a login or an assignment. Pure."""
+"""The apps of a scope: every one that has a session, a login, an assignment or a name. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,12 +37,14 @@ GROUP BY app ORDER BY app"""
     return Statement(text, scope_parameters(scope) | ({"uncounted": list(uncounted_days)} if uncounted_days else {}))
 
 
-def apps_answer(scope: Scope, reach: Reach, zone: ZoneInfo, rows: Iterable[Sequence[Any]]) -> Json:
-    """`answers.Apps`."""
+def apps_answer(scope: Scope, reach: Reach, zone: ZoneInfo, rows: Iterable[Sequence[Any]], names: Mapping[str, str]) -> Json:
+    """`answers.Apps`. `names`: those of the scope's apps that have one."""
 
     def app(app_id: str, channels: list[str], sessions: int, first_ms: int, last_ms: int) -> Json:
         first, last = (local_text(instant_ms, zone) if sessions else None for instant_ms in (first_ms, last_ms))
-        return {"app_id": app_id, "name": "", "channels": channels, "sessions": sessions, "first": first, "last": last}
+        return {"app_id": app_id, "name": names.get(app_id, ""), "channels": channels, "sessions": sessions, "first": first, "last": last}
 
+    nothing: dict[str, Sequence[Any]] = {app_id: (app_id, [], 0, 0, 0) for app_id in names}
+    found = nothing | {row[0]: row for row in rows}
     as_of = None if reach.as_of_ms is None else local_text(reach.as_of_ms, zone)
-    return {"workspace_id": scope.workspace_id, "as_of": as_of, "apps": [app(*row) for row in rows]}
+    return {"workspace_id": scope.workspace_id, "as_of": as_of, "apps": [app(*found[app_id]) for app_id in sorted(found)]}

@@ -18,13 +18,23 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from services.accounts.limits import Policy, QuotaExceeded
 from services.query.cursor import CursorError
 from services.query.periods import PeriodError
 from services.query.reader import TooExpensive
 from services.runtime.errors import Unavailable
 
 Code = Literal[
-    "invalid_parameter", "invalid_cursor", "unauthenticated", "not_allowed", "not_found", "method_not_allowed", "unavailable", "too_expensive", "internal"
+    "invalid_parameter",
+    "invalid_cursor",
+    "unauthenticated",
+    "not_allowed",
+    "not_found",
+    "method_not_allowed",
+    "quota_exceeded",
+    "unavailable",
+    "too_expensive",
+    "internal",
 ]
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 MEDIA_TYPE: Final = "application/problem+json"
@@ -54,16 +64,22 @@ class ProblemBody(BaseModel):
     detail: str
     code: Code
     errors: list[FieldProblem] = Field(default_factory=list, description="The offending parameters.")
+    violated_policies: list[Policy] | None = Field(None, description="Of quota_exceeded: the limits that the key has used up.")
     incident: str | None = Field(None, description="Of an error of ours: what to look for in the service's log.")
 
 
 class Problem(Exception):
     """An answer that refuses."""
 
-    def __init__(self, status: int, code: Code, detail: str, errors: Sequence[FieldProblem] = (), incident: str | None = None) -> None:
+    def __init__(
+        self, status: int, code: Code, detail: str, errors: Sequence[FieldProblem] = (), incident: str | None = None, *, violated: Policy | None = None
+    ) -> None:
         super().__init__(detail)
         kind, title = f"urn:quarterhour:problem:{code}", HTTPStatus(status).phrase
-        self.body = ProblemBody(type=kind, title=title, status=status, detail=detail, code=code, errors=list(errors), incident=incident)
+        policies = [violated] if violated else None
+        self.body = ProblemBody(
+            type=kind, title=title, status=status, detail=detail, code=code, errors=list(errors), violated_policies=policies, incident=incident
+        )
 
     def response(self) -> JSONResponse:
         headers = {"WWW-Authenticate": "Bearer"} if self.body.status == 401 else {}
@@ -98,6 +114,12 @@ def answer_with_problems(app: FastAPI) -> None:
     def routed_nowhere(_request: Request, error: HTTPException) -> JSONResponse:
         code, detail = _ROUTING.get(error.status_code, ("internal", str(error.detail)))
         return Problem(error.status_code, code, detail).response()
+
+    @app.exception_handler(QuotaExceeded)
+    def used_up(_request: Request, error: QuotaExceeded) -> JSONResponse:
+        response = Problem(429, "quota_exceeded", str(error), violated=error.policy).response()
+        response.headers["Retry-After"] = str(error.retry_s)
+        return response
 
     @app.exception_handler(TooExpensive)
     def too_expensive(request: Request, error: TooExpensive) -> JSONResponse:

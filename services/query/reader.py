@@ -2,11 +2,12 @@
 
 Rule: values are bound by the server; every request reads behind the wall of its key (`wall`); the client is shared by all threads and holds no session.
 A stream that breaks raises, so that the answer is cut off too and nobody takes half a file for a whole one.
-Limit: one statement may take `read_s_max`, an export `export_s_max`, and what ClickHouse grants the user.
+Limit: one statement may take `read_s_max`, an export `export_s_max`, either may read `read_rows_max`, and what ClickHouse grants the user.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Final
@@ -43,16 +44,17 @@ class ClickHouseReaders:
         self._client: Client | None = None
         self._lock = Lock()
 
-    def of(self, principal: Principal) -> Reader:
-        """Behind the wall of who asks."""
+    def of(self, principal: Principal, spend: Callable[[int], None] = lambda _read_ms: None) -> Reader:
+        """Behind the wall of who asks. `spend` is told the milliseconds that each statement took; not those of streams: they go at their reader's pace."""
         wall = wall_settings(principal, self._settings.clickhouse.database)
         if self._settings.query.policy_setting:
             wall[self._settings.query.policy_setting] = principal.workspace_id
-        return _TenantReader(self.connected, self._settings.query, wall)
+        return _TenantReader(self.connected, self._settings.query, wall, spend)
 
     def check(self) -> None:
         """Whether the tables can be read. Raises Unavailable."""
-        _TenantReader(self.connected, self._settings.query, {"readonly": 1}).rows(Statement("SELECT 1 FROM usage_counts LIMIT 0", {}))
+        reader = _TenantReader(self.connected, self._settings.query, {"readonly": 1}, lambda _read_ms: None)
+        reader.rows(Statement("SELECT 1 FROM usage_counts LIMIT 0", {}))
 
     def close(self) -> None:
         if self._client:
@@ -68,14 +70,17 @@ class ClickHouseReaders:
 class _TenantReader:
     """A `Reader`."""
 
-    def __init__(self, connected: Callable[[], Client], limits: QuerySettings, wall: Mapping[str, object]) -> None:
-        self._connected, self._limits, self._wall = connected, limits, wall
+    def __init__(self, connected: Callable[[], Client], limits: QuerySettings, wall: Mapping[str, object], spend: Callable[[int], None]) -> None:
+        self._connected, self._limits, self._wall, self._spend = connected, limits, wall, spend
 
     def rows(self, statement: Statement) -> list[Row]:
+        began_s = time.perf_counter()
         try:
             result = self._connected().query(statement.text, dict(statement.parameters), self._settings(statement, self._limits.read_s_max))
         except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
             raise _told(error) from error
+        finally:
+            self._spend(round((time.perf_counter() - began_s) * 1000))
         return [tuple(row) for row in result.result_rows]
 
     def stream(self, statement: Statement) -> Iterator[bytes]:
@@ -88,7 +93,7 @@ class _TenantReader:
         return _chunks(response)
 
     def _settings(self, statement: Statement, seconds_max: int) -> dict[str, object]:
-        return {**READ_SETTINGS, **statement.settings, "max_execution_time": seconds_max, **self._wall}
+        return {**READ_SETTINGS, **statement.settings, "max_execution_time": seconds_max, "max_rows_to_read": self._limits.read_rows_max, **self._wall}
 
 
 def _as_reader(settings: Settings) -> ClickHouseSettings:

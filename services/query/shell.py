@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 from fastapi import Request
 
@@ -16,6 +17,18 @@ class Shell:
     accounts: Accounts
     readers: ClickHouseReaders
     clock_ms: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Spent:
+    """What the questions of one request cost, as it comes to be known; handlers may ask on several threads."""
+
+    read_ms: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, read_ms: int) -> None:
+        with self._lock:
+            self.read_ms += read_ms
 
 
 def shell_of(request: Request) -> Shell:

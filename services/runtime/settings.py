@@ -119,11 +119,25 @@ class QuerySettings(_Group):
     host: str = Field("127.0.0.1", description="Address that the query service listens on.")
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(18080, description="Port of the query service.")
     read_s_max: Annotated[int, Field(ge=1, le=600)] = Field(30, description="Longest time of one statement, in seconds.")
+    read_rows_max: Annotated[int, Field(ge=1)] = Field(500_000_000, description="Most rows that one statement may read.")
     export_s_max: Annotated[int, Field(ge=1, le=86_400)] = Field(1_800, description="Longest time of one CSV export, in seconds.")
     stop_s: Annotated[int, Field(ge=1, le=600)] = Field(20, description="How long a stop waits for answers that are under way, in seconds.")
     clickhouse_user: str = Field("", description="ClickHouse user that questions are asked as, read-only (sql/analyst/access.sql); empty: as the sink.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of that user.")
     policy_setting: str = Field("", description="Custom setting that a row policy compares with the workspace (sql/analyst/access.sql); empty: none.")
+
+
+class AccountsSettings(_Group):
+    """What a key may use, by the kind of its workspace; a key may have limits of its own (`quarterhour keys create --help`)."""
+
+    standard_requests_per_minute: Annotated[int, Field(ge=1)] = Field(600, description="Requests of a key of a standard workspace in a minute.")
+    standard_read_s_per_minute: Annotated[int, Field(ge=1)] = Field(
+        60, description="Seconds that ClickHouse may take in a minute for the questions of a key of a standard workspace; exports are bounded by their number."
+    )
+    standard_exports_at_once: Annotated[int, Field(ge=1)] = Field(2, description="Exports of a key of a standard workspace at one time.")
+    enterprise_requests_per_minute: Annotated[int, Field(ge=1)] = Field(3_000, description="The same for an enterprise workspace.")
+    enterprise_read_s_per_minute: Annotated[int, Field(ge=1)] = Field(300, description="The same for an enterprise workspace.")
+    enterprise_exports_at_once: Annotated[int, Field(ge=1)] = Field(8, description="The same for an enterprise workspace.")
 
 
 class MetricsSettings(_Group):
@@ -142,6 +156,7 @@ class Settings(_Group):
     processors: ProcessorSettings = ProcessorSettings()
     sink: SinkSettings = SinkSettings()
     query: QuerySettings = QuerySettings()
+    accounts: AccountsSettings = AccountsSettings()
     metrics: MetricsSettings = MetricsSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")

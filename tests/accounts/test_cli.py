@@ -11,14 +11,14 @@ from typer.testing import CliRunner, Result
 
 from services.accounts.keys import Principal
 from services.accounts.store import Accounts
-from services.cli import keys
+from services.cli import keys, workspaces
 
 
-def run(postgres_dsn: str, *arguments: str) -> Result:
+def run(postgres_dsn: str, *arguments: str, group: str = "keys") -> Result:
     app = typer.Typer()
     keys.register(app)
-    app.command("other")(lambda: None)
-    return CliRunner().invoke(app, ["keys", *arguments], env={"QUARTERHOUR_POSTGRES__DSN": postgres_dsn})
+    workspaces.register(app)
+    return CliRunner().invoke(app, [group, *arguments], env={"QUARTERHOUR_POSTGRES__DSN": postgres_dsn})
 
 
 def test_a_key_that_was_made_is_good_until_it_is_revoked(postgres_dsn: str, accounts: Accounts) -> None:
@@ -57,3 +57,45 @@ def test_a_prefix_that_nobody_has_is_an_error(postgres_dsn: str) -> None:
 def test_a_database_that_is_away_is_said_in_a_sentence() -> None:
     refused = run("postgresql://postgres:secret-word@127.0.0.1:1/none", "list")
     assert (refused.exit_code, "QUARTERHOUR_POSTGRES__DSN" in refused.stderr, "secret-word" in refused.output) == (69, True, False)
+
+
+def test_a_key_is_rotated_by_its_prefix_or_by_itself(postgres_dsn: str, accounts: Accounts) -> None:
+    workspace, now = f"w-{uuid4().hex[:8]}", datetime.now(UTC)
+    old = run(postgres_dsn, "create", "--workspace", workspace, "--app", "a").stdout.strip()
+    rotated = run(postgres_dsn, "rotate", old, "--overlap", "2h")
+    new = rotated.stdout.strip()
+    found = [accounts.admit(key, now + timedelta(hours=1)) for key in (old, new)]
+    assert [each.app_ids for each in found if isinstance(each, Principal)] == [("a",), ("a",)]
+    assert accounts.admit(old, now + timedelta(hours=3)) == "expired"
+    assert isinstance(accounts.admit(new, now + timedelta(hours=3)), Principal)
+    assert f"replaced by {new.split('_')[1]}" in run(postgres_dsn, "list", "--workspace", workspace).stdout
+    assert (run(postgres_dsn, "rotate", old).exit_code, run(postgres_dsn, "rotate", "0" * 12).exit_code) == (1, 1)
+
+
+def test_workspaces_apps_and_people_are_set_and_listed(postgres_dsn: str) -> None:
+    acme = f"w-{uuid4().hex[:8]}"
+    assert run(postgres_dsn, "set", acme, "--kind", "enterprise", group="workspaces").exit_code == 0
+    assert run(postgres_dsn, "name", "st-1", "Shop assistant", "--workspace", acme, group="apps").exit_code == 0
+    assert run(postgres_dsn, "set", "Ann@Example.com", "--workspace", acme, "--role", "app_owner", "--app", "st-1", group="people").exit_code == 0
+    assert run(postgres_dsn, "create", "--workspace", acme, "--person", "ann@example.com", "--app", "st-1").exit_code == 0
+    assert f"{acme}  enterprise  1 keys  1 people" in run(postgres_dsn, "list", group="workspaces").stdout
+    assert run(postgres_dsn, "list", "--workspace", acme, group="apps").stdout == "st-1  Shop assistant\n"
+    assert run(postgres_dsn, "list", "--workspace", acme, group="people").stdout == f"{acme}  ann@example.com  app_owner  st-1\n"
+    assert "ann@example.com" in run(postgres_dsn, "list", "--workspace", acme).stdout
+    assert run(postgres_dsn, "remove", "ann@example.com", "--workspace", acme, group="people").exit_code == 0
+    assert "revoked" in run(postgres_dsn, "list", "--workspace", acme).stdout
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (("set", "ann@x.org", "--workspace", "w", "--role", "workspace_owner", "--app", "a"), 2),
+        (("set", "ann@x.org", "--workspace", "w", "--role", "collaborator"), 2),
+        (("set", "ann@x.org", "--workspace", "w", "--role", "king"), 2),
+        (("set", "ann", "--workspace", "w", "--role", "workspace_owner"), 2),
+        (("remove", "nobody@x.org", "--workspace", "w"), 1),
+    ],
+)
+def test_a_person_that_cannot_be_is_refused(postgres_dsn: str, accounts: Accounts, wrong: tuple[str, ...], code: int) -> None:
+    assert run(postgres_dsn, *wrong, group="people").exit_code == code
+    assert accounts.list_people("w") == []

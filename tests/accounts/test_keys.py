@@ -9,7 +9,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from services.accounts.keys import KEY_SCOPES, Principal, prefix_of
+from services.accounts.keys import Principal, prefix_of
+from services.accounts.scopes import KEY_SCOPES
 from services.accounts.store import Accounts, AccountsUnavailable
 from services.runtime.settings import PostgresSettings
 from tests.parts.own import own_postgres

@@ -18,14 +18,14 @@ from typing import Final
 
 import uvicorn
 
-from services.accounts.keys import DEFAULT_SCOPES
+from services.accounts.scopes import DEFAULT_SCOPES
 from services.accounts.store import Accounts
 from services.cli.meter import final, metered
 from services.events import topics
 from services.local.traffic import TrafficSettings, traffic
 from services.query.app import create_app
 from services.runtime.migrations import migrate_all
-from services.runtime.settings import Settings
+from services.runtime.settings import AccountsSettings, Settings
 from tests.parts.local import local_clickhouse, local_postgres
 from tests.parts.ports import free_port
 from tests.query.stage import ClickHouse, ms
@@ -57,7 +57,8 @@ class Stage:
 @contextmanager
 def page_stage(port: int | None = None) -> Iterator[Stage]:
     with ExitStack() as stack:
-        settings = Settings(clickhouse=stack.enter_context(local_clickhouse()), postgres=stack.enter_context(local_postgres()))
+        accounts_settings = AccountsSettings(standard_requests_per_minute=10**6, standard_read_s_per_minute=10**6)
+        settings = Settings(clickhouse=stack.enter_context(local_clickhouse()), postgres=stack.enter_context(local_postgres()), accounts=accounts_settings)
         migrate_all(settings)
         clickhouse = ClickHouse(settings.clickhouse)
         fill(clickhouse)

@@ -12,15 +12,17 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from services.accounts.keys import DEFAULT_SCOPES, KeyScope
+from services.accounts.scopes import DEFAULT_SCOPES, KeyScope
 from services.accounts.store import Accounts
 from services.query.app import create_app
 from services.runtime.migrations import migrate_all
-from services.runtime.settings import ClickHouseSettings, PostgresSettings, Settings
+from services.runtime.settings import AccountsSettings, ClickHouseSettings, PostgresSettings, Settings
 from tests.parts.own import own_clickhouse, own_postgres
 from tests.query.stage import ClickHouse, ms, processor_line
 
 NOW = "2026-03-15T12:00"
+UNBOUNDED = AccountsSettings(standard_requests_per_minute=10**6, standard_read_s_per_minute=10**6, standard_exports_at_once=10**3)
+"""The clock of a test stands still, and so does its minute."""
 _REVISIONS = count(1)
 
 
@@ -34,7 +36,7 @@ def clickhouse(clickhouse: ClickHouseSettings) -> Iterator[ClickHouse]:
 @pytest.fixture(scope="session")
 def settings(clickhouse: ClickHouse, postgres: PostgresSettings) -> Iterator[Settings]:
     with own_postgres(postgres) as own:
-        settings = Settings(clickhouse=clickhouse.settings, postgres=own)
+        settings = Settings(clickhouse=clickhouse.settings, postgres=own, accounts=UNBOUNDED)
         migrate_all(settings)
         yield settings
 

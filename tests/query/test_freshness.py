@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tests.query.conftest import Api
 from tests.query.stage import ClickHouse, assignment, conversation, login, processor_line, session
 
@@ -56,3 +58,12 @@ def test_a_key_of_some_apps_sees_these_apps_only(api: Api, clickhouse: ClickHous
     clickhouse.put("agent_logins", login(w, "ann", "2026-03-15T10:00", None, ("b", "d")))
     found = api.get("/v1/usage/apps", key=api.new_key(apps=("a", "b"))).json()["apps"]
     assert [app["app_id"] for app in found] == ["a", "b"]
+
+
+def test_apps_are_called_what_people_call_them_also_before_they_have_a_session(api: Api, clickhouse: ClickHouse) -> None:
+    clickhouse.put("billing_sessions", *(session(api.workspace, "2026-03-01T10:00", app_id=app) for app in "bc"))
+    for workspace, app, name in [(api.workspace, "b", "Bank"), (api.workspace, "a", "Shop"), ("somebody else", "c", "Other")]:
+        api.accounts.name_app(workspace, app, name, datetime(2026, 3, 1, tzinfo=UTC))
+    assert [(app["app_id"], app["name"], app["sessions"]) for app in api.ok("/v1/usage/apps")["apps"]] == [("a", "Shop", 0), ("b", "Bank", 1), ("c", "", 1)]
+    of_b = api.get("/v1/usage/apps", key=api.new_key(apps=("b", "c"))).json()["apps"]
+    assert [(app["app_id"], app["name"]) for app in of_b] == [("b", "Bank"), ("c", "")]

@@ -30,6 +30,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         401: "No usable API key.",
         403: "The key may not do or see this.",
         422: "A parameter is wrong; `errors` names it.",
+        429: "The key has used up a limit; `Retry-After` tells when there is some again.",
         500: "An error of ours.",
         503: "A database does not answer, or the question is too expensive.",
     }.items()
@@ -59,7 +60,7 @@ class Asked:
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
     shell = shell_of(request)
-    return Asked(shell, shell.readers.of(principal), scope_of(principal, app_ids), shell.clock_ms())
+    return Asked(shell, shell.readers.of(principal, request.state.spent.add), scope_of(principal, app_ids), shell.clock_ms())
 
 
 def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = None) -> Period:

@@ -37,5 +37,5 @@ def freshness(request: Request, principal: Reads, parameters: Annotated[Freshnes
 @workspace_routes.get("/apps", summary="The apps that the key may see", response_model=Apps)
 def apps(request: Request, principal: Reads, parameters: Annotated[ZoneParameters, Query()]) -> Response:
     asked, zone = asked_of(request, principal, []), read_zone(parameters.timezone)
-    reach = asked.reach
-    return json_answer(apps_answer(asked.scope, reach, zone, asked.reader.rows(apps_statement(asked.scope, reach.uncounted_days))))
+    reach, names = asked.reach, asked.shell.accounts.app_names(asked.scope.workspace_id, asked.scope.app_ids)
+    return json_answer(apps_answer(asked.scope, reach, zone, asked.reader.rows(apps_statement(asked.scope, reach.uncounted_days)), names))
