@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FILE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help sim setup lock demo up down test test-long acceptance chaos bench lint type schemas fmt
+.PHONY: help native sim setup lock demo up down test test-long acceptance chaos backlog bench lint type schemas fmt
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock: setup ## Compile requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
+
+native: setup ## The compiled twin of the hot path (needs Rust's cargo)
+	cargo build --quiet --release --manifest-path services/native/Cargo.toml --target-dir .native
+	cp .native/release/libquarterhour_native.so services/native/quarterhour_native.abi3.so
 
 up: setup ## Start the local stack in the background
 	$(BIN)/quarterhour up --detach
@@ -43,6 +47,9 @@ acceptance: setup ## FILE=events.jsonl[.zst] through the stack: as it is, shuffl
 
 chaos: setup ## Kills, pauses, bad networks, full disks under load; what comes out is compared (tests/chaos/REPORT.md)
 	$(BIN)/python -m tests.chaos
+
+backlog: setup ## EVENTS (10000000) written before anybody works: memory and speed of each service (tests/chaos/BACKLOG.md)
+	$(BIN)/python -m tests.chaos.backlog --events $(or $(EVENTS),10000000) --report tests/chaos/BACKLOG.md
 
 bench: setup ## Every measurement; `python -m tests.bench --help` for one alone (tests/bench/RESULTS.md)
 	$(BIN)/python -m tests.bench all

@@ -6,22 +6,21 @@ Holds the fence (`covered`), time (`Clock`), and what the partition's pages say:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from itertools import compress
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.events import topics
-from services.events.batches import OFFSETS, PAGES, TIMES, Batch, decode_batch, unpack
+from services.events.batches import OFFSETS, PAGES, Batch, decode_batch, unpack
 from services.events.event import FIRST_AGENT, Event, Kind
 from services.events.outgoing import OutFact
 from services.meters.alerts import alert_session
 from services.meters.ledger import processor_lines
-from services.meters.publish import publish
+from services.meters.publish import in_order, publish
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
 from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, open_page, open_position, seal, version_of
-from services.meters.talks import Row, Talks
 from services.meters.teams import Teams
+from services.meters.twins import TalksTwin, fastest_talks
 from services.meters.watermark import Clock, Source
 
 GENERATION_BITS: Final = 48
@@ -40,11 +39,12 @@ class PartitionFold:
     """State of one batches partition. `pages`, `partitions` and `batches_id` are those of the whole topic; `cap_ms` keeps the watermark back."""
 
     def __init__(
-        self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS, batches_id: str = ""
-    ) -> None:
+        self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS, batches_id: str = "",
+        talks: Callable[[Rules], TalksTwin] = fastest_talks,
+    ) -> None:  # fmt: skip
         self._rules, self._partition, self._cap_ms, self._batches_id = rules, partition, cap_ms, batches_id
         self._base = generation << GENERATION_BITS
-        self._talks, self._teams = Talks(rules), Teams(rules)
+        self._talks, self._teams = talks(rules), Teams(rules)
         self._versions: dict[int, int] = {}
         self._ahead: dict[int, int] = {}
         """Page → version, of pages whose records came back newer than the position: they ignore messages up to there (E2)."""
@@ -98,14 +98,15 @@ class PartitionFold:
         fresh = self._fence(batch, sources)
         from_ms = self._clock.watermark_ms
         to_ms = self._clock.advance(self._cap_ms)
-        rows, whole = self._unseen(batch, sources, fresh)
-        found = self._talks.fold(rows, from_ms, to_ms)
-        found += [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
+        unseen = self._unseen(batch, sources, fresh)
+        facts = self._talks.apply(batch.rows, unseen, from_ms, to_ms, self._ahead.keys(), version)
+        whole = self._whole(batch, unseen)
+        found = [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
         found += self._teams.fold((mine for mine in whole if mine[1].kind >= FIRST_AGENT), from_ms, to_ms)
-        found += self._talks.wake(from_ms, to_ms, self._ahead)
         found += self._teams.wake(from_ms, to_ms, self._ahead)
+        if found:
+            facts = in_order(facts + publish(found, version, self._base))
         self._sweep()
-        facts = publish(found, version, self._base)
         return facts + self._ledger(batch, version)
 
     def durable_to(self) -> int | None:
@@ -140,9 +141,7 @@ class PartitionFold:
     def _mark_dirty(self) -> None:
         """Whatever changed since the last boundary is not in its record from there on."""
         # A page that came back newer than the position is still ahead of the messages: its record stays.
-        changed = (self._talks.changed_pages | self._teams.changed_pages) - self._ahead.keys()
-        self._talks.changed_pages -= changed
-        self._teams.changed_pages -= changed
+        changed = {*self._talks.take_changed(self._ahead.keys()), *self._teams.take_changed(self._ahead)}
         for page in sorted(changed):
             self._dirty_since.setdefault(page, self._boundary)
 
@@ -193,33 +192,34 @@ class PartitionFold:
             self._clock.heard(range_, source, self._rules)
         return fresh
 
-    def _unseen(self, batch: Batch, sources: list[Source], fresh: list[int | None]) -> tuple[Iterable[Row], Iterable[_Whole]]:
-        """The rows that are not in the state yet: of conversations and calls, and of alerts and agents."""
-        rows = batch.rows
-        pages = unpack(PAGES, rows.pages)
-        talks: Iterable[Row] = zip(pages, rows.kinds, unpack(TIMES, rows.times_ms), rows.keys, rows.whos, rows.message_ids, strict=True)
-        new = self._new(batch, sources, fresh)
-        if self._ahead:
-            new = [is_new and page not in self._ahead for is_new, page in zip(new, pages, strict=True)]
-        if not all(new):
-            talks = compress(talks, new)
-        places = (row for row, key in enumerate(rows.keys) if not key) if rows.events else ()
-        return talks, [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if new[row]]
-
-    def _new(self, batch: Batch, sources: list[Source], fresh: list[int | None]) -> list[bool]:
-        """For each row: is its offset not covered? Keeps the ledger: accepted = applied + covered."""
+    def _unseen(self, batch: Batch, sources: list[Source], fresh: list[int | None]) -> bytes:
+        """For each row 1, or 0 where it is in the state already. Keeps the ledger: accepted = applied + covered."""
         offsets = unpack(OFFSETS, batch.rows.offsets)
-        wanted: list[bool] = []
+        unseen = bytearray()
         for index, rows in batch.rows.runs:
             first = fresh[index]
             if first is None:
-                wanted += [False] * rows
+                unseen += bytes(rows)
                 continue
-            new = [True] * rows if first <= batch.ranges[index].start else [offset >= first for offset in offsets[len(wanted) : len(wanted) + rows]]
+            at = len(unseen)
+            whole = first <= batch.ranges[index].start
+            new = b"\1" * rows if whole else bytes([offset >= first for offset in offsets[at : at + rows]])
             sources[index].accepted += rows
-            sources[index].applied += sum(new)
-            wanted += new
-        return wanted
+            sources[index].applied += new.count(1)
+            unseen += new
+        if self._ahead:
+            pages = unpack(PAGES, batch.rows.pages)
+            unseen = bytearray(new and page not in self._ahead for new, page in zip(unseen, pages, strict=True))
+        return bytes(unseen)
+
+    def _whole(self, batch: Batch, unseen: bytes) -> list[_Whole]:
+        """The alerts and agents among the rows that are not in the state yet."""
+        rows = batch.rows
+        if not rows.events:
+            return []
+        pages = unpack(PAGES, rows.pages)
+        places = (row for row, key in enumerate(rows.keys) if not key)
+        return [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if unseen[row]]
 
     def _sweep(self) -> None:
         least = self._clock.least_log_ms()

@@ -71,7 +71,5 @@ def login_records(workspace_id: str, presences: list[Presence], watermark_ms: in
         if watermark_ms > presence.start_ms:
             ident = ("login", workspace_id, presence.login_id, presence.start_ms)
             end = presence.end_ms if watermark_ms > presence.end_ms else None
-            found[ident] = LoginRecord(
-                ident, workspace_id, presence.login_id, presence.agent_id, tuple(sorted(set(presence.app_ids))), presence.start_ms, end
-            )
+            found[ident] = LoginRecord(ident, workspace_id, presence.login_id, presence.agent_id, tuple(sorted(set(presence.app_ids))), presence.start_ms, end)
     return found

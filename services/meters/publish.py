@@ -27,6 +27,11 @@ def publish(changes: Iterable[Change], revision: int, immutable_revision: int) -
     for record, void in changes:
         number = immutable_revision if isinstance(record, SessionRecord) and record.type == ALERT_TYPE else revision
         facts.append(_fact(record, number, "void" if void else "closed"))
+    return in_order(facts)
+
+
+def in_order(facts: list[OutFact]) -> list[OutFact]:
+    """F4: by topic, then by id."""
     if len(facts) > 1:
         facts.sort(key=_by_topic_and_id)
     return facts

@@ -8,11 +8,15 @@ At rest a talk is its record's bytes, by page; one that a message touches is unp
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
+from itertools import compress
 
+from services.events.batches import PAGES, TIMES, Rows, unpack
 from services.events.event import FIRST_ALERT, Kind
 from services.events.keys import VOICE
+from services.events.outgoing import OutFact
+from services.meters.publish import publish
 from services.meters.records import Change, Records, changes
 from services.meters.rules import FOREVER_MS, HOUR_MS, QUARTER_MS, Rules
 from services.meters.talk import (
@@ -56,11 +60,29 @@ class Talks:
         """Heap of (due, page, key)."""
         self._last_hours: dict[int, list[tuple[int, str]]] = {}
         """Hour → (page, key) of what may be let go then, not sooner."""
-        self.changed_pages: set[int] = set()
-        """Whose records must be written; whoever writes them clears it."""
+        self._changed_pages: set[int] = set()
         self.count = 0
 
-    def fold(self, rows: Iterable[Row], from_ms: int, to_ms: int) -> list[Change]:  # noqa: PLR0912 - the hot path, a call less for each row
+    def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
+        """Fold a message's rows in and wake what falls due, but on pages that are `ahead` (E2): the facts, in the order of F4.
+
+        `unseen`: for each row 1, or 0 where it is in the state already.
+        """
+        pages, times_ms = unpack(PAGES, rows.pages), unpack(TIMES, rows.times_ms)
+        talks: Iterable[Row] = zip(pages, rows.kinds, times_ms, rows.keys, rows.whos, rows.message_ids, strict=True)
+        if 0 in unseen:
+            talks = compress(talks, unseen)
+        found = self._fold(talks, from_ms, to_ms)
+        found += self._wake(from_ms, to_ms, ahead)
+        return publish(found, revision, revision)
+
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
+        """Pages whose records must be written; those that are `ahead` stay for a later call."""
+        taken = {page for page in self._changed_pages if page not in ahead}
+        self._changed_pages -= taken
+        return taken
+
+    def _fold(self, rows: Iterable[Row], from_ms: int, to_ms: int) -> list[Change]:  # noqa: PLR0912 - the hot path, a call less for each row
         """Put rows into their talks while the watermark moves; what is to be published of these talks."""
         hot = self._hot
         before: _Before = {}
@@ -95,7 +117,7 @@ class Talks:
                 self._add(talk, kind, at, who, message_id, from_ms, to_ms, before)
         return self._compare(before, to_ms)
 
-    def wake(self, from_ms: int, to_ms: int, ahead: Container[int]) -> list[Change]:
+    def _wake(self, from_ms: int, to_ms: int, ahead: Collection[int]) -> list[Change]:
         """What falls due as the watermark moves, but on pages that are ahead (E2). No set changes, so no page must be written."""
         before: _Before = {}
         while self._alarms and self._alarms[0][0] <= to_ms:
@@ -158,7 +180,7 @@ class Talks:
         if talk.touched == UNTOUCHED:
             self._touched.append(talk)
         talk.touched = CHANGED
-        self.changed_pages.add(talk.page)
+        self._changed_pages.add(talk.page)
 
     def _woken(self, talk: Talk) -> None:
         if talk.touched == UNTOUCHED:
@@ -239,4 +261,4 @@ class Talks:
         self._hot.pop(key, None)
         cold.pop(key, None)
         self.count -= 1
-        self.changed_pages.add(page)
+        self._changed_pages.add(page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 
 from services.events.event import Event
@@ -20,8 +20,7 @@ class Teams:
         self._pages: dict[int, dict[str, Workspace]] = {}
         self._alarms: list[tuple[int, int, str]] = []
         """Heap of (due, page, workspace)."""
-        self.changed_pages: set[int] = set()
-        """Whose records must be written; whoever writes them clears it."""
+        self._changed_pages: set[int] = set()
 
     def fold(self, events: Iterable[tuple[int, Event]], from_ms: int, to_ms: int) -> list[Change]:
         """Put (page, event) into their workspaces while the watermark moves."""
@@ -30,12 +29,12 @@ class Teams:
             by_workspace.setdefault((page, event.workspace_id), []).append(event)
         found: list[Change] = []
         for (page, workspace_id), mine in by_workspace.items():
-            self.changed_pages.add(page)
+            self._changed_pages.add(page)
             workspaces = self._pages.setdefault(page, {})
             found += self._advance(page, workspaces.setdefault(workspace_id, Workspace(workspace_id)), mine, from_ms, to_ms)
         return found
 
-    def wake(self, from_ms: int, to_ms: int, ahead: Container[int]) -> list[Change]:
+    def wake(self, from_ms: int, to_ms: int, ahead: Collection[int]) -> list[Change]:
         """What falls due as the watermark moves, but on pages that are ahead (E2)."""
         found: list[Change] = []
         while self._alarms and self._alarms[0][0] <= to_ms:
@@ -51,7 +50,13 @@ class Teams:
             for workspace_id, workspace in list(workspaces.items()):
                 if not workspace.forget(least_log_ms, watermark_ms, self._rules):
                     del workspaces[workspace_id]
-                    self.changed_pages.add(page)
+                    self._changed_pages.add(page)
+
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
+        """Pages whose records must be written; those that are `ahead` stay for a later call."""
+        taken = {page for page in self._changed_pages if page not in ahead}
+        self._changed_pages -= taken
+        return taken
 
     def states_of(self, page: int) -> list[WorkspaceState]:
         """The workspaces of a page."""

@@ -1,0 +1,63 @@
+"""Which twin of the hot path works: the compiled one where it was built, else the Python one. Both give the same bytes (tests/meters/test_twins.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+from services.events import topics
+from services.events.batches import Rows
+from services.events.outgoing import OutFact
+from services.meters.rules import Rules
+from services.meters.talks import Talks
+from services.native import load
+
+
+class TalksTwin(Protocol):
+    """What the fold asks of `Talks`."""
+
+    @property
+    def count(self) -> int: ...
+    def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]: ...
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]: ...
+    def sweep(self, least_log_ms: int) -> None: ...
+    def flush(self) -> None: ...
+    def bytes_of(self, page: int) -> list[bytes]: ...
+    def load(self, page: int, talks: list[bytes], published_ms: int) -> None: ...
+
+
+class NativeTalks:
+    """`Talks`, compiled. Raises ImportError where it was not built."""
+
+    def __init__(self, rules: Rules) -> None:
+        native = load()
+        if native is None:
+            raise ImportError("The compiled part is not built: `make native`.")
+        self._native = native.Talks(
+            rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.SESSIONS, topics.EPISODES
+        )
+        self.sweep = self._native.sweep
+        self.flush = self._native.flush
+        self.bytes_of = self._native.bytes_of
+        self.load = self._native.load
+
+    @property
+    def count(self) -> int:
+        """How many talks are kept."""
+        found: int = self._native.count
+        return found
+
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
+        """See `Talks.take_changed`."""
+        found: list[int] = self._native.take_changed(list(ahead))
+        return found
+
+    def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
+        """See `Talks.apply`."""
+        facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, rows.keys, rows.whos, rows.message_ids, unseen, from_ms, to_ms, list(ahead), revision)
+        return [OutFact(*fact) for fact in facts]
+
+
+def fastest_talks(rules: Rules) -> TalksTwin:
+    """The compiled twin where it was built."""
+    return Talks(rules) if load() is None else NativeTalks(rules)

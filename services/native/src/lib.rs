@@ -1,0 +1,136 @@
+//! The compiled twin of the hot path, for Python (`services/native/__init__.py`).
+//!
+//! Rule: what it gives is what the Python it stands in for gives, byte for byte; the tests of both are the same, and a test compares them on random logs.
+
+mod episode;
+mod hours;
+mod kinds;
+mod msgpack;
+mod names;
+mod publish;
+mod records;
+mod rules;
+mod talk;
+mod talks;
+mod usage;
+mod voice;
+mod walk;
+
+use crate::msgpack::Damaged;
+use crate::talks::Row;
+use hashbrown::HashSet;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+impl From<Damaged> for PyErr {
+    fn from(_: Damaged) -> PyErr {
+        PyValueError::new_err("the state of a conversation cannot be read")
+    }
+}
+
+/// The conversations and calls of one batches partition: `services.meters.talks.Talks`.
+#[pyclass]
+struct Talks {
+    inner: talks::Talks,
+    sessions: Py<PyString>,
+    episodes: Py<PyString>,
+}
+
+#[pymethods]
+impl Talks {
+    /// `sessions`, `episodes`: the topics of the two kinds of facts.
+    #[new]
+    #[pyo3(signature = (silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms, sessions, episodes))]
+    fn new(
+        silence_max_ms: i64, end_grace_ms: i64, human_timeout_ms: i64, call_max_ms: i64, lateness_ms: i64, sessions: Py<PyString>,
+        episodes: Py<PyString>,
+    ) -> Talks {
+        let rules = rules::Rules { silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms };
+        Talks { inner: talks::Talks::new(rules), sessions, episodes }
+    }
+
+    /// Fold the rows of a message in and wake what falls due: (topic, id, workspace, value) of each fact to publish.
+    /// Columns as in `batches.Rows`; `unseen`: of each row, 1 where it is not in the state yet.
+    #[allow(clippy::too_many_arguments)]
+    fn apply<'py>(
+        &mut self, py: Python<'py>, pages: &[u8], kinds: &[u8], times_ms: &[u8], keys: &Bound<'py, PyList>, whos: &Bound<'py, PyList>,
+        message_ids: &Bound<'py, PyList>, unseen: &[u8], from_ms: i64, to_ms: i64, ahead: Vec<u32>, revision: i64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let rows = kinds.len();
+        if [pages.len() / 4, times_ms.len() / 8, keys.len(), whos.len(), message_ids.len(), unseen.len()] != [rows; 6] {
+            return Err(PyValueError::new_err("columns of unequal length"));
+        }
+        let (keys, whos, message_ids) = (texts(keys)?, texts(whos)?, texts(message_ids)?);
+        let mut found = Vec::with_capacity(rows);
+        for row in (0..rows).filter(|&row| unseen[row] != 0) {
+            found.push(Row {
+                page: number::<4>(pages, row) as u32,
+                kind: kinds[row],
+                at_ms: number::<8>(times_ms, row),
+                key: keys[row].to_str()?,
+                who: whos[row].to_str()?,
+                message_id: message_ids[row].to_str()?,
+            });
+        }
+        let ahead: HashSet<u32> = ahead.into_iter().collect();
+        let facts = self.inner.apply(found.into_iter(), from_ms, to_ms, &ahead, revision)?;
+        let facts = facts.into_iter().map(|fact| {
+            let topic = if fact.is_session { &self.sessions } else { &self.episodes };
+            let key = PyBytes::new(py, fact.id.as_bytes());
+            let parts = (topic.clone_ref(py), key, fact.workspace_id, PyBytes::new(py, &fact.value));
+            parts.into_pyobject(py)
+        });
+        PyList::new(py, facts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+    }
+
+    /// T4: drop what no event can change any more.
+    fn sweep(&mut self, least_log_ms: i64) -> PyResult<()> {
+        Ok(self.inner.sweep(least_log_ms)?)
+    }
+
+    /// Bring the bytes up to date.
+    fn flush(&mut self) {
+        self.inner.flush();
+    }
+
+    /// The talks of a page as of the last `flush`.
+    fn bytes_of<'py>(&self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.inner.bytes_of(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
+    }
+
+    /// Pages whose records must be written, but those that are `ahead`.
+    fn take_changed(&mut self, ahead: Vec<u32>) -> Vec<u32> {
+        self.inner.take_changed(&ahead.into_iter().collect())
+    }
+
+    /// Take a page's talks from its record.
+    fn load(&mut self, page: u32, talks: Vec<Bound<'_, PyBytes>>, published_ms: i64) -> PyResult<()> {
+        for bytes in talks {
+            self.inner.load(page, bytes.as_bytes(), published_ms)?;
+        }
+        Ok(())
+    }
+
+    /// How many talks are kept.
+    #[getter]
+    fn count(&self) -> usize {
+        self.inner.count
+    }
+}
+
+fn texts<'py>(list: &Bound<'py, PyList>) -> PyResult<Vec<Bound<'py, PyString>>> {
+    list.iter().map(|item| Ok(item.downcast_into::<PyString>()?)).collect()
+}
+
+/// Number `row` of a little-endian column whose numbers are `N` bytes wide; shorter ones have no sign.
+fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
+    let mut bytes = [0; 8];
+    bytes[..N].copy_from_slice(&column[row * N..(row + 1) * N]);
+    i64::from_le_bytes(bytes)
+}
+
+#[pymodule]
+fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Talks>()
+}

@@ -1,0 +1,195 @@
+//! Give a record its id, revision and wire form (schemas/README F1-F4). The twin of `services/meters/publish.py`, for conversations and calls.
+
+use crate::names::split_key;
+use crate::records::{Body, Record, What};
+use crate::rules::HOUR_MS;
+use crate::talk::Talk;
+use sha2::{Digest, Sha256};
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
+const FIRST_MS: i64 = -62_135_596_800_000;
+const LAST_MS: i64 = 253_402_300_799_999;
+
+/// One record of an aggregate topic.
+pub struct Fact {
+    pub is_session: bool,
+    pub id: String,
+    pub workspace_id: String,
+    pub value: Vec<u8>,
+}
+
+pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fact {
+    let (workspace_id, app_id, subject) = split_key(&talk.key);
+    let id = id_of(record, workspace_id, app_id, subject);
+    let mut out = Json::new(if matches!(record.body, Body::Session { .. }) { "billing_session_id" } else { "conversation_episode_id" }, &id);
+    out.number("revision", revision);
+    out.text("status", if is_void { "void" } else { "closed" });
+    out.text("workspace_id", workspace_id);
+    out.text("app_id", app_id);
+    if matches!(record.body, Body::Session { .. }) {
+        out.text("type", word(record.ident.what));
+    }
+    for (name, value) in ["channel", "kore_user_id", "channel_user_id"].into_iter().zip(record.names.iter()) {
+        out.text(name, value);
+    }
+    out.text("conversation_id", subject);
+    match &record.body {
+        Body::Session { start_ms, end_ms, bot_ms, human_ms, message_id, rule } => {
+            out.instant("conversation_start", record.ident.t0);
+            out.instant("start", *start_ms);
+            out.instant("end", *end_ms);
+            out.number("bot_ms", *bot_ms);
+            out.number("human_ms", *human_ms);
+            out.text("message_id", message_id);
+            out.text("rule", rule);
+        }
+        Body::Episode { end_ms, reason, sessions, human_ms } => {
+            out.instant("start", record.ident.t0);
+            match end_ms {
+                Some(end_ms) => out.instant("end", *end_ms),
+                None => out.name("end").extend_from_slice(b"null"),
+            }
+            out.text("end_reason", reason);
+            out.number("sessions", *sessions);
+            out.number("human_ms", *human_ms);
+        }
+    }
+    Fact { is_session: matches!(record.body, Body::Session { .. }), workspace_id: workspace_id.to_owned(), value: out.end(), id }
+}
+
+fn word(what: What) -> &'static str {
+    match what {
+        What::Usage => "usage",
+        What::Voice => "voice",
+        What::Conversation => "conversation",
+    }
+}
+
+/// F1: the first 32 hex digits of SHA-256 over the parts as a compact JSON array.
+fn id_of(record: &Record, workspace_id: &str, app_id: &str, subject: &str) -> String {
+    let mut parts = Vec::with_capacity(128);
+    parts.push(b'[');
+    for text in [word(record.ident.what), workspace_id, app_id, subject] {
+        quote(&mut parts, text);
+        parts.push(b',');
+    }
+    decimal(&mut parts, record.ident.t0);
+    if record.ident.what != What::Conversation {
+        parts.push(b',');
+        decimal(&mut parts, record.ident.k);
+    }
+    parts.push(b']');
+    let digest = Sha256::digest(&parts);
+    digest[..16].iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from_digit(digit as u32, 16).unwrap_or('0')).collect()
+}
+
+/// A compact JSON object, field by field.
+struct Json(Vec<u8>);
+
+impl Json {
+    fn new(name: &str, value: &str) -> Json {
+        let mut out = Json(Vec::with_capacity(640));
+        out.0.push(b'{');
+        quote(&mut out.0, name);
+        out.0.push(b':');
+        quote(&mut out.0, value);
+        out
+    }
+
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+        &mut self.0
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        quote(self.name(name), value);
+    }
+
+    fn number(&mut self, name: &str, value: i64) {
+        decimal(self.name(name), value);
+    }
+
+    fn instant(&mut self, name: &str, instant_ms: i64) {
+        let out = self.name(name);
+        out.push(b'"');
+        out.extend_from_slice(&format_ms(instant_ms));
+        out.push(b'"');
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+/// A JSON string with the escapes that `msgspec` writes: the rest of Unicode stands for itself.
+fn quote(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            8 => out.extend_from_slice(b"\\b"),
+            9 => out.extend_from_slice(b"\\t"),
+            10 => out.extend_from_slice(b"\\n"),
+            12 => out.extend_from_slice(b"\\f"),
+            13 => out.extend_from_slice(b"\\r"),
+            0..=31 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+fn decimal(out: &mut Vec<u8>, number: i64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// RFC 3339 in UTC with milliseconds; what lies outside the years 0001-9999 is written as their first or last millisecond.
+fn format_ms(instant_ms: i64) -> [u8; 24] {
+    let instant_ms = instant_ms.clamp(FIRST_MS, LAST_MS);
+    let (year, month, day) = civil(instant_ms.div_euclid(DAY_MS));
+    let of_day = instant_ms.rem_euclid(DAY_MS);
+    let mut out = *b"0000-00-00T00:00:00.000Z";
+    let fields = [
+        (0, 4, year), (5, 2, month), (8, 2, day), (11, 2, of_day / HOUR_MS), (14, 2, of_day / 60_000 % 60), (17, 2, of_day / 1000 % 60),
+        (20, 3, of_day % 1000),
+    ];
+    for (at, width, value) in fields {
+        let mut rest = value;
+        for place in (at..at + width).rev() {
+            out[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+    out
+}
+
+/// (year, month, day) of a day counted from 1970-01-01, in the Gregorian calendar. Eras of 400 years that begin on 1 March make leap days fall at their end.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let from_era = days + 719_468;
+    let era = from_era.div_euclid(146_097);
+    let day_of_era = from_era.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}

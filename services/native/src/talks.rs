@@ -1,0 +1,372 @@
+//! The conversations and calls of one batches partition: fold rows in, wake what falls due, let go what can no longer change (T3, T4).
+//! The twin of `services/meters/talks.py`: same facts, same bytes.
+
+use crate::hours::hour_of;
+use crate::kinds;
+use crate::msgpack::Read;
+use crate::publish::{publish, Fact};
+use crate::records::{changes, Record};
+use crate::rules::{Rules, FOREVER_MS, HOUR_MS, QUARTER_MS};
+use crate::talk::{key_of, Head, Talk, Touched, ALWAYS};
+use crate::usage::usage_records;
+use crate::voice::voice_records;
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
+
+/// An event as a row of `batches.Rows`.
+pub struct Row<'a> {
+    pub page: u32,
+    pub kind: u8,
+    pub at_ms: i64,
+    pub key: &'a str,
+    pub who: &'a str,
+    pub message_id: &'a str,
+}
+
+/// A talk: unpacked, at rest as its record's bytes, or both. A free slot has neither.
+#[derive(Default)]
+struct Slot {
+    hot: Option<Box<Talk>>,
+    /// Complete but for what was touched since `flush`.
+    cold: Option<Box<[u8]>>,
+    page: u32,
+}
+
+/// The talks that one message changes, and what was published of each before.
+type Before = Vec<(u32, Vec<Record>)>;
+
+pub struct Talks {
+    rules: Rules,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_key: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// Those whose slot is unpacked since the epoch before, and those that this epoch touched.
+    hot: Vec<u32>,
+    touched: Vec<u32>,
+    /// Page → the talks that have bytes, in the order in which they came.
+    pages: HashMap<u32, Vec<u32>>,
+    alarms: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Hour → what may be let go then, not sooner.
+    last_hours: HashMap<i64, Vec<u32>>,
+    changed_pages: HashSet<u32>,
+    pub count: usize,
+}
+
+impl Talks {
+    pub fn new(rules: Rules) -> Talks {
+        Talks {
+            rules, slots: Vec::new(), free: Vec::new(), by_key: HashTable::new(), hasher: DefaultHashBuilder::default(), hot: Vec::new(),
+            touched: Vec::new(), pages: HashMap::new(), alarms: BinaryHeap::new(), last_hours: HashMap::new(), changed_pages: HashSet::new(), count: 0,
+        }
+    }
+
+    /// Put rows into their talks while the watermark moves, and wake what falls due, but on pages that are ahead (E2): what is to be published.
+    pub fn apply<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64) -> Read<Vec<Fact>> {
+        let mut found = Vec::new();
+        let mut before = Before::new();
+        for row in rows.filter(|row| row.kind < kinds::FIRST_ALERT) {
+            self.fold(&row, from_ms, to_ms, &mut before)?;
+        }
+        self.compare(&mut before, to_ms, revision, &mut found);
+        self.wake(from_ms, to_ms, ahead, &mut before)?;
+        self.compare(&mut before, to_ms, revision, &mut found);
+        // F4: by topic, then by id.
+        found.sort_by(|a, b| (!a.is_session, &a.id).cmp(&(!b.is_session, &b.id)));
+        Ok(found)
+    }
+
+    /// T4: drop what no event can reach any more and from which nothing is due.
+    pub fn sweep(&mut self, least_log_ms: i64) -> Read<()> {
+        let hours: Vec<i64> = self.last_hours.keys().copied().filter(|hour| hour * HOUR_MS <= least_log_ms).collect();
+        let mut thinned = HashSet::new();
+        for hour in hours {
+            for slot in self.last_hours.remove(&hour).unwrap_or_default() {
+                self.let_go(slot, least_log_ms, &mut thinned)?;
+            }
+        }
+        for page in thinned {
+            if let Some(slots) = self.pages.get_mut(&page) {
+                slots.retain(|&slot| self.slots[slot as usize].cold.is_some());
+                slots.shrink_to_fit();
+            }
+            self.changed_pages.insert(page);
+        }
+        Ok(())
+    }
+
+    /// Bring the bytes up to date. What was not touched since the last call is kept as bytes alone.
+    pub fn flush(&mut self) {
+        for slot in self.hot.drain(..) {
+            self.slots[slot as usize].hot.take_if(|talk| talk.touched == Touched::Not);
+        }
+        for number in std::mem::take(&mut self.touched) {
+            let slot = &mut self.slots[number as usize];
+            let Some(talk) = slot.hot.as_mut().filter(|talk| talk.touched != Touched::Not) else { continue };
+            talk.touched = Touched::Not;
+            let is_new = slot.cold.replace(talk.encode()).is_none();
+            self.hot.push(number);
+            if is_new {
+                self.pages.entry(slot.page).or_default().push(number);
+            }
+        }
+    }
+
+    /// The talks of a page as of the last `flush`.
+    pub fn bytes_of(&self, page: u32) -> impl Iterator<Item = &[u8]> {
+        self.pages.get(&page).into_iter().flatten().filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
+    }
+
+    /// Pages whose records must be written, but those that are ahead: their records stay.
+    pub fn take_changed(&mut self, ahead: &HashSet<u32>) -> Vec<u32> {
+        let (kept, taken) = self.changed_pages.drain().partition(|page| ahead.contains(page));
+        self.changed_pages = kept;
+        let taken: HashSet<u32> = taken;
+        taken.into_iter().collect()
+    }
+
+    /// Take a page's talk from its record. What fell due until `published_ms` was published, though the page was not written again.
+    pub fn load(&mut self, page: u32, bytes: &[u8], published_ms: i64) -> Read<()> {
+        let (key, head) = (key_of(bytes)?, Head::read(bytes)?);
+        let number = self.slot_for(key, Slot { hot: None, cold: Some(bytes.into()), page });
+        self.pages.entry(page).or_default().push(number);
+        self.remember(number, head.evictable_after_ms(&self.rules));
+        if head.due_ms <= published_ms {
+            self.warm(number)?;
+            self.woken(number);
+            let rules = self.rules;
+            let talk = self.talk(number);
+            records(talk, published_ms, &rules);
+            self.set_alarm(number);
+        } else if head.due_ms < FOREVER_MS {
+            self.alarms.push(Reverse((head.due_ms, number)));
+        }
+        Ok(())
+    }
+
+    fn fold(&mut self, row: &Row, from_ms: i64, to_ms: i64, before: &mut Before) -> Read<()> {
+        let number = match self.find(row.key) {
+            Some(number) => self.warm(number).map(|()| number)?,
+            None => self.begin(row),
+        };
+        if self.talk(number).touched != Touched::Changed {
+            self.touch(number);
+        }
+        let talk = self.talk(number);
+        let last_ms = talk.last_ms();
+        if hour_of(row.at_ms) == hour_of(last_ms) && is_quiet(talk, row) {
+            if !kinds::is_unkept(row.kind) {
+                talk.repeat(row.at_ms - talk.base_ms, row.kind, row.message_id);
+            }
+            if let Some(last) = talk.lasts.last_mut() {
+                *last = last_ms.max(row.at_ms);
+            }
+        } else if kinds::is_unkept(row.kind) {
+            self.see(number, row.at_ms, from_ms, before);
+        } else {
+            self.add(number, row, from_ms, to_ms, before);
+        }
+        Ok(())
+    }
+
+    /// What is not kept moves only the human timeout (U8), and, where the talk slept, the place where it is cut (P2).
+    fn see(&mut self, number: u32, at_ms: i64, from_ms: i64, before: &mut Before) {
+        let rules = self.rules;
+        let talk = self.talk(number);
+        if talk.human_open || talk.may_sleep() {
+            remember_shown(number, talk, from_ms, &rules, before);
+        }
+        talk.see(at_ms);
+    }
+
+    fn add(&mut self, number: u32, row: &Row, from_ms: i64, to_ms: i64, before: &mut Before) {
+        let rules = self.rules;
+        let talk = self.talk(number);
+        let time = row.at_ms - talk.base_ms;
+        let Some(place) = talk.place(time, row.kind, row.message_id, row.who) else { return };
+        if talk.shown || talk.ended || kinds::is_end(row.kind) {
+            remember_shown(number, talk, from_ms, &rules, before);
+            talk.insert(place, time, row.kind, row.message_id, row.who);
+            talk.see(row.at_ms);
+            return;
+        }
+        talk.insert(place, time, row.kind, row.message_id, row.who);
+        talk.see(row.at_ms);
+        // Nothing is published and nothing ends it: no session ends before the first row + 15 min (U7), so nothing is due until then.
+        let due_ms = talk.base_ms + talk.times[0] + QUARTER_MS + 1;
+        if !row.who.is_empty() && place + 1 == talk.times.len() {
+            talk.quiet_until = ALWAYS;
+        }
+        if due_ms <= to_ms {
+            remember_shown(number, talk, from_ms, &rules, before);
+        } else if due_ms < talk.due_ms {
+            talk.due_ms = due_ms;
+            self.alarms.push(Reverse((due_ms, number)));
+        }
+    }
+
+    /// What falls due as the watermark moves. No set changes, so no page must be written.
+    fn wake(&mut self, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, before: &mut Before) -> Read<()> {
+        let rules = self.rules;
+        while let Some(&Reverse((due_ms, number))) = self.alarms.peek() {
+            if due_ms > to_ms {
+                break;
+            }
+            self.alarms.pop();
+            let slot = &self.slots[number as usize];
+            if ahead.contains(&slot.page) || !is_due(slot, to_ms)? {
+                continue;
+            }
+            self.warm(number)?;
+            self.woken(number);
+            remember_shown(number, self.talk(number), from_ms, &rules, before);
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, before: &mut Before, to_ms: i64, revision: i64, found: &mut Vec<Fact>) {
+        let rules = self.rules;
+        for (number, shown) in before.drain(..) {
+            let talk = self.talk(number);
+            talk.compared = false;
+            let now = records(talk, to_ms, &rules);
+            found.extend(changes(&shown, &now).map(|(record, is_void)| publish(talk, record, is_void, revision)));
+            self.set_alarm(number);
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.by_key.find(hash, |&number| key_in(&self.slots[number as usize]) == key).copied()
+    }
+
+    fn begin(&mut self, row: &Row) -> u32 {
+        let talk = Talk::new(row.key, row.page, row.at_ms);
+        let evictable_ms = talk.evictable_after_ms(&self.rules);
+        let number = self.slot_for(row.key, Slot { hot: Some(Box::new(talk)), cold: None, page: row.page });
+        self.remember(number, evictable_ms);
+        number
+    }
+
+    fn slot_for(&mut self, key: &str, slot: Slot) -> u32 {
+        let number = self.free.pop().unwrap_or(self.slots.len() as u32);
+        if number as usize == self.slots.len() {
+            self.slots.push(slot);
+        } else {
+            self.slots[number as usize] = slot;
+        }
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.by_key.insert_unique(hasher.hash_one(key), number, |&other| hasher.hash_one(key_in(&slots[other as usize])));
+        self.count += 1;
+        number
+    }
+
+    /// Unpack a talk that is at rest.
+    fn warm(&mut self, number: u32) -> Read<()> {
+        let slot = &mut self.slots[number as usize];
+        if let (None, Some(bytes)) = (&slot.hot, &slot.cold) {
+            slot.hot = Some(Box::new(Talk::decode(bytes)?));
+        }
+        Ok(())
+    }
+
+    /// One that is unpacked.
+    fn talk(&mut self, number: u32) -> &mut Talk {
+        self.slots[number as usize].hot.as_deref_mut().expect("a talk is unpacked before it is touched")
+    }
+
+    fn touch(&mut self, number: u32) {
+        self.woken(number);
+        let talk = self.talk(number);
+        talk.touched = Touched::Changed;
+        let page = talk.page;
+        self.changed_pages.insert(page);
+    }
+
+    fn woken(&mut self, number: u32) {
+        let talk = self.talk(number);
+        if talk.touched == Touched::Not {
+            talk.touched = Touched::Woken;
+            self.touched.push(number);
+        }
+    }
+
+    fn set_alarm(&mut self, number: u32) {
+        let due_ms = self.talk(number).due_ms;
+        if due_ms < FOREVER_MS {
+            self.alarms.push(Reverse((due_ms, number)));
+        }
+    }
+
+    fn remember(&mut self, number: u32, evictable_ms: i64) {
+        self.last_hours.entry(hour_of(evictable_ms)).or_default().push(number);
+    }
+
+    fn let_go(&mut self, number: u32, least_log_ms: i64, thinned: &mut HashSet<u32>) -> Read<()> {
+        let slot = &self.slots[number as usize];
+        let (due_ms, last_ms) = match (&slot.hot, &slot.cold) {
+            (Some(talk), _) => (talk.due_ms, talk.evictable_after_ms(&self.rules)),
+            (None, Some(bytes)) => Head::read(bytes).map(|head| (head.due_ms, head.evictable_after_ms(&self.rules)))?,
+            (None, None) => return Ok(()),
+        };
+        if due_ms < FOREVER_MS || last_ms >= least_log_ms {
+            self.remember(number, last_ms.max(least_log_ms));
+            return Ok(());
+        }
+        let hash = self.hasher.hash_one(key_in(slot));
+        if let Ok(entry) = self.by_key.find_entry(hash, |&other| other == number) {
+            entry.remove();
+        }
+        thinned.insert(slot.page);
+        self.slots[number as usize] = Slot::default();
+        self.free.push(number);
+        self.count -= 1;
+        Ok(())
+    }
+}
+
+/// The quiet path: an event that touches a few numbers, because nothing that is published can change by it.
+fn is_quiet(talk: &Talk, row: &Row) -> bool {
+    if kinds::is_unkept(row.kind) {
+        return !talk.human_open && (talk.lasts.len() == 1 || !talk.may_sleep());
+    }
+    let time = row.at_ms - talk.base_ms;
+    kinds::is_repeated(row.kind)
+        && time <= talk.quiet_until
+        && talk.times.last().is_some_and(|&last| last < time && talk.who(talk.times.len() - 1) == row.who)
+}
+
+/// Once for each message: what was published of a talk before it.
+fn remember_shown(number: u32, talk: &mut Talk, from_ms: i64, rules: &Rules, before: &mut Before) {
+    if !talk.compared {
+        talk.compared = true;
+        let shown = if talk.shown { records(talk, from_ms, rules) } else { Vec::new() };
+        before.push((number, shown));
+    }
+}
+
+fn records(talk: &mut Talk, watermark_ms: i64, rules: &Rules) -> Vec<Record> {
+    if talk.is_voice() {
+        voice_records(talk, watermark_ms, rules)
+    } else {
+        usage_records(talk, watermark_ms, rules)
+    }
+}
+
+fn is_due(slot: &Slot, to_ms: i64) -> Read<bool> {
+    match (&slot.hot, &slot.cold) {
+        (Some(talk), _) => Ok(!talk.compared && talk.due_ms <= to_ms),
+        (None, Some(bytes)) => Ok(Head::read(bytes)?.due_ms <= to_ms),
+        (None, None) => Ok(false),
+    }
+}
+
+fn key_in(slot: &Slot) -> &str {
+    match (&slot.hot, &slot.cold) {
+        (Some(talk), _) => &talk.key,
+        (None, Some(bytes)) => key_of(bytes).unwrap_or_default(),
+        (None, None) => "",
+    }
+}

@@ -1,0 +1,88 @@
+"""The compiled twin gives what the Python one gives: facts, revisions and state records, byte for byte, also where each takes over from the other."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.events.batches import PAGES, TIMES, Rows, pack
+from services.events.event import Kind
+from services.events.keys import USAGE, VOICE, talk_key, who_text
+from services.meters.rules import Rules
+from services.meters.talks import Talks
+from services.meters.twins import NativeTalks
+from services.native import load
+from tests.meters.driver import DAY_MS, Pipeline
+from tests.parts.examples import examples
+from tests.reference import strategies as made
+
+pytestmark = pytest.mark.skipif(load() is None, reason="the compiled twin is not built: `make native`")
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6) | st.sampled_from(
+    ['"', "\\", "\x00\x07\x08\t\n\x0b\x0c\r\x1f\x7f", "é", "😀"]
+)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.data())
+def test_facts_and_state_are_the_same_bytes(data: st.DataObject) -> None:
+    history = data.draw(made.histories)
+    lateness_ms = data.draw(st.sampled_from([DAY_MS, 10 * 366 * DAY_MS]))
+    pipelines = [Pipeline(2, 3, lateness_ms=lateness_ms, talks=twin) for twin in (Talks, NativeTalks)]
+    for message in data.draw(made.delivered(history)):
+        takes_over = data.draw(st.booleans())
+        for pipeline in pipelines:
+            pipeline.send([made.line(event) for event in message])
+            pipeline.save()
+        assert pipelines[0].published == pipelines[1].published
+        assert pipelines[0].state == pipelines[1].state
+        if takes_over:
+            pipelines[0].talks, pipelines[1].talks = pipelines[1].talks, pipelines[0].talks
+            for pipeline in pipelines:
+                pipeline.restart()
+    for pipeline in pipelines:
+        pipeline.close()
+    assert pipelines[0].published == pipelines[1].published
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS, st.integers(-(10**15), 4 * 10**14))
+def test_any_text_and_any_instant_are_written_alike(workspace: str, subject: str, who: str, message_id: str, at_ms: int) -> None:
+    keys = [talk_key(meter, workspace, subject, subject + who) for meter in (USAGE, USAGE, VOICE)]
+    rows = Rows(
+        [], b"", pack_all(PAGES, [0, 0, 1]), bytes([Kind.MESSAGE_BY_USER, Kind.ENDED_IDLE, Kind.VOICE_ENDED]), pack_all(TIMES, [at_ms] * 3),
+        keys, [who_text(who, "", who), "", who_text(workspace, who, "")], [message_id, "", ""], [],
+    )  # fmt: skip
+    python, native = Talks(Rules()), NativeTalks(Rules())
+
+    assert python.apply(rows, b"\1\1\1", at_ms, at_ms, [], 7) == native.apply(rows, b"\1\1\1", at_ms, at_ms, [], 7)
+    for talks in (python, native):
+        talks.flush()
+    assert [python.bytes_of(page) for page in (0, 1)] == [native.bytes_of(page) for page in (0, 1)]
+
+
+def test_a_record_that_is_cut_short_is_refused() -> None:
+    python, native = Talks(Rules()), NativeTalks(Rules())
+    rows = Rows(
+        [],
+        b"",
+        pack_all(PAGES, [0]),
+        bytes([Kind.STARTED_BY_USER]),
+        pack_all(TIMES, [1]),
+        [talk_key(USAGE, "w", "a", "c")],
+        [who_text("web", "", "")],
+        [""],
+        [],
+    )
+    python.apply(rows, b"\1", 0, 0, [], 1)
+    python.flush()
+    (whole,) = python.bytes_of(0)
+    for cut in range(len(whole) - 40):
+        with pytest.raises(ValueError, match="cannot be read"):
+            native.load(0, [whole[:cut]], 1 << 61)
+
+
+def pack_all(typecode: str, numbers: list[int]) -> bytes:
+    return pack(array(typecode, numbers))
