@@ -38,7 +38,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, required=True, help="where the tables live; made when it is missing")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=18123, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--users", type=Path, help="users file; without it: `default` without password, on loopback only")
+    parser.add_argument("--users", type=Path, help="users file; without it: `default`, and `analyst` who only reads, without password, on loopback only")
     parser.add_argument("--memory-mb", type=int, default=2048, help="most memory of the engine (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="most threads of a query (default: %(default)s)")
     parser.add_argument("--reads", type=int, default=8, help="most reads at one time (default: %(default)s)")

@@ -1,6 +1,6 @@
 """Who may ask: names, salted password hashes and read-only marks, from a JSON file.
 
-Rule: without a file there is one user, `default` without password, and only for a server that listens on loopback.
+Rule: without a file there are `default` and, for reading, `analyst`, both without password, and only for a server that listens on loopback.
 `readonly` has ClickHouse's meaning: 0 may write, 1 may read and change no settings, 2 may read and change settings.
 """
 
@@ -53,8 +53,8 @@ class Users:
 
 
 def open_users() -> Users:
-    """The one user of a server on loopback that was given no file."""
-    return Users({"default": _user("default", "", 0)})
+    """The users of a server on loopback that was given no file."""
+    return Users({"default": _user("default", "", 0), "analyst": _user("analyst", "", 2)})
 
 
 def read_users(path: Path) -> Users:
