@@ -48,7 +48,9 @@ class Process:
         self._armed: tuple[int, Sleep | None, str] | None = None
 
     def arm(self, after: int, sleep: Sleep | None, at: str = "") -> None:
-        """At the effect (`at`: of this name) that comes after so many others: fall asleep, or end (None)."""
+        """At the effect (`at`: of this name) that comes after so many others: fall asleep, or end (None). Who is to end does not fall asleep instead."""
+        if sleep is not None and self._armed is not None and self._armed[1] is None:
+            return
         self._armed = (self.effects + 1 + after, sleep, at)
 
     def disarm(self) -> None:

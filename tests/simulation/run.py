@@ -84,13 +84,20 @@ def first_failure(seeds: Iterable[int], parts: Parts | None = None) -> tuple[Cas
 
 def shrink(case: Case, parts: Parts | None = None) -> Case:
     """A smaller case that fails too: fewer faults, then fewer events, until nothing more can go."""
-    world = case.world(parts)
-    case = replace(case, events=tuple(range(len(world.events))), faults=tuple(range(len(world.faults))))
+    events, faults = size_of(case, parts)
+    case = replace(case, events=tuple(range(events)), faults=tuple(range(faults)))
     while True:
         smaller = _without(_without(case, "faults", parts), "events", parts)
         if smaller == case:
             return case
         case = smaller
+
+
+def size_of(case: Case, parts: Parts | None = None) -> tuple[int, int]:
+    """How many events and faults the seed names."""
+    world = case.world(parts)
+    world.end()
+    return len(world.events), len(world.faults)
 
 
 def effects_of(seed: int, room: str) -> int:

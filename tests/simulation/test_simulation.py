@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.planted import BUGS
-from tests.simulation.run import Case, effects_of, first_failure, killed_at, live, shrink
+from tests.simulation.run import Case, effects_of, first_failure, killed_at, live, shrink, size_of
 from tests.simulation.world import Kill, World
 
 SEEDS = range(300)
@@ -48,5 +48,5 @@ def test_a_failing_case_shrinks_to_one_that_fails_in_the_same_way_each_time() ->
         assert small.events is not None
         assert small.faults is not None
         assert len(small.faults) == 1
-        assert len(small.events) < len(Case(small.seed).world(bug.parts()).events) / 2
+        assert len(small.events) < size_of(Case(small.seed), bug.parts())[0] / 2
         assert live(small, bug.parts())[1] == live(small, bug.parts())[1] is not None

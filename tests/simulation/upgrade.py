@@ -64,6 +64,11 @@ def _met_the_next_release(process: Process, error: BaseException) -> bool:
     return is_old(process) and isinstance(error, Fatal) and error.exit_code == Exit.MESSAGE and "newer release" in str(error)
 
 
+def format_of(record: bytes) -> object:
+    """Which format the record says it has."""
+    return msgspec.msgpack.decode(record[HEADER_BYTES:], strict=False)[0]
+
+
 def _as_format(record: bytes, number: int) -> bytes:
     """The same state, said to be of another format."""
     fields = msgspec.msgpack.decode(record[HEADER_BYTES:], strict=False)

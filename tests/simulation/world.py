@@ -28,12 +28,14 @@ from tests.simulation.ingest import IngestProcess, make_ingest
 from tests.simulation.judge import Kept, Safety
 from tests.simulation.kafka import Group, Log, Place, Record, Wire
 from tests.simulation.layout import counts_of, settings_of, shape_of
-from tests.simulation.process import Process, Sleep
+from tests.simulation.process import Gone, Process, Sleep
 from tests.simulation.sink import ConsumerProcess, SinkProcess, Store
 from tests.simulation.striking import excused, strike
 from tests.simulation.worker import STATE, WorkerProcess
 from tests.simulation.workload import Happening, happenings
 
+WAIT_TURNS_MAX: Final = 100_000
+"""Many times what any world takes."""
 DEPTH_MAX: Final = 3
 """So many may sleep, or wait, one inside the other."""
 ROOMS: Final[dict[str, Callable[..., Process]]] = {"ingest": IngestProcess, "worker": WorkerProcess, "sink": SinkProcess, "consumer": ConsumerProcess}
@@ -105,6 +107,7 @@ class World:
         self.counts = counts_of(self.shape)
         self.events = happenings(Random(f"{seed}/events"))
         self._chaos_turns = 150 + 6 * len(self.events)
+        self._turns_max = self._chaos_turns + WAIT_TURNS_MAX
         self.faults = plan(Random(f"{seed}/faults"), self._chaos_turns, self.parts.focus)
         self._coming = [event for number, event in enumerate(self.events) if events is None or number in events][::-1]
         self._planned = [fault for number, fault in enumerate(self.faults) if faults is None or number in faults][::-1]
@@ -121,9 +124,13 @@ class World:
             if self.failure is None:
                 heal(self)
         finally:
-            for process in self.processes:
-                process.forget()
+            self.end()
         return self.failure
+
+    def end(self) -> None:
+        """Nothing of it is at work any more, whether it ran or not."""
+        for process in self.processes:
+            process.forget()
 
     def fail(self, text: str) -> None:
         self.failure = self.failure or f"turn {self.turns}: {text}"
@@ -163,7 +170,10 @@ class World:
                 process.leave(error)
 
     def meanwhile(self, wait_s: float) -> None:
-        """Somebody waits: time passes, and others may have a turn."""
+        """Somebody waits: time passes, and others may have a turn. Raises `Gone` when what is waited for never comes."""
+        if self.turns > self._turns_max:
+            self.fail("no end: a process waits and waits")
+            raise Gone
         self.now_ms += int(wait_s * 1000 * self.random.random())
         if self._depth >= DEPTH_MAX:
             self._network()
