@@ -54,8 +54,9 @@ def test_two_workers_share_and_hand_over_without_loss(stage: Stage) -> None:
 def test_a_fact_that_is_refused_ends_the_worker_and_nothing_is_committed(stage: Stage) -> None:
     stage.make_topics(facts_bytes_max=1_000)
     stage.send(20)
-    worker = stage.start(padding_bytes=5_000)
-    assert worker.wait() == Exit.RESTART
+    # A long session: on a busy machine a worker may stand still for seconds, and would end for that reason first.
+    worker = stage.start(padding_bytes=5_000, session_s=60.0)
+    assert worker.wait() == Exit.RESTART, worker.text()[-3000:]
     assert "was not accepted" in worker.text()
     assert stage.committed() == [0] * PARTITIONS
 
@@ -66,8 +67,8 @@ def test_a_hole_in_the_messages_ends_the_worker_before_anything_behind_it(stage:
     stage.leave_a_hole(partition=1)
     stage.send_to(1, [1])
     stage.flush()
-    worker = stage.start()
-    assert worker.wait() == Exit.RESTART
+    worker = stage.start(session_s=60.0)
+    assert worker.wait() == Exit.RESTART, worker.text()[-3000:]
     assert "Partition 1: offset 21 was expected, 22 came" in worker.text()
     assert stage.committed()[1] <= 21
 
