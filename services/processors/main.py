@@ -39,7 +39,7 @@ def run() -> int:
 
 def serve(settings: Settings, service: Service) -> None:
     """The body of the service, around the meters."""
-    serve_fold(settings, service, _meters(settings))
+    serve_fold(settings, service, make_meters(settings))
 
 
 def serve_fold(settings: Settings, service: Service, make_fold: MakeFold) -> None:
@@ -113,7 +113,8 @@ async def _watch(settings: Settings) -> None:
             )
 
 
-def _meters(settings: Settings) -> MakeFold:
+def make_meters(settings: Settings) -> MakeFold:
+    """The product's fold for each partition. Asks the brokers for the topic's id."""
     from services.meters.fold import PartitionFold
     from services.meters.rules import Rules
 
