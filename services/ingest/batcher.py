@@ -7,19 +7,16 @@ Bounded by one poll.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.events.batches import BATCHES_VERSION, OFFSETS, PAGES, TIMES, Batch, Range, Rows, pack
-from services.events.decode import decode
-from services.events.event import Event, Kind, Refusal, TalkEvent
-from services.events.keys import NOBODY
+from services.events.batches import BATCHES_VERSION, Batch, Range
+from services.events.event import Accepted, Kind, Refusal
 from services.events.outgoing import OutFact
-from services.events.pages import page_of, partition_of
 from services.events.payload import rejected_fact
 from services.events.topics import RAW_TOPICS, REJECTED
+from services.ingest.columns import RawValue, fastest_columns
 from services.ingest.limits import NO_LIMITS, RefusalLimits, Refused, stopped
 
 RawPartition = tuple[int, int]
@@ -70,47 +67,15 @@ class _Reading:
     closed_ms: int | None = None
 
 
-_Row = tuple[int, int, int, int, str, str, str]
-"""(offset, page, kind, time, key, who, message id): a row of `batches.Rows`."""
-
-
-class _Rows:
-    """The rows of one batches partition in this poll."""
-
-    __slots__ = ("events", "rows", "runs")
-
-    def __init__(self) -> None:
-        self.rows: list[_Row] = []
-        self.events: list[Event] = []
-        self.runs: list[tuple[RawPartition, int]] = []
-        """(raw partition, rows so far when its run ended)."""
-
-    def end_run(self, raw: RawPartition) -> None:
-        """All rows since the last call are of this raw partition."""
-        before = self.runs[-1][1] if self.runs else 0
-        if len(self.rows) > before:
-            self.runs.append((raw, len(self.rows)))
-
-    def columns(self, index: Mapping[RawPartition, int]) -> Rows:
-        """As a message holds them."""
-        ends = [end for _, end in self.runs]
-        runs = [(index[raw], end - before) for (raw, end), before in zip(self.runs, [0, *ends], strict=False)]
-        offsets, pages, kinds, times_ms, keys, whos, message_ids = zip(*self.rows, strict=True) if self.rows else ((),) * 7
-        return Rows(
-            runs, pack(array(OFFSETS, offsets)), pack(array(PAGES, pages)), bytes(kinds), pack(array(TIMES, times_ms)),
-            list(keys), list(whos), list(message_ids), self.events,
-        )  # fmt: skip
-
-
 class Batcher:
     """Groups the records of a poll by batches partition."""
 
-    def __init__(
-        self, layout: Layout, lateness_ms: int, generation: int, names: Sequence[str] = RAW_TOPICS, limits: RefusalLimits = NO_LIMITS
-    ) -> None:
+    def __init__(self, layout: Layout, lateness_ms: int, generation: int, names: Sequence[str] = RAW_TOPICS, limits: RefusalLimits = NO_LIMITS) -> None:
         self._layout, self._lateness_ms, self._generation, self._names, self._limits = layout, lateness_ms, generation, names, limits
         self._readings: dict[RawPartition, _Reading] = {}
-        self._rows = [_Rows() for _ in range(layout.partitions)]
+        self._rows = fastest_columns(layout.partitions, layout.pages, lateness_ms)
+        self._runs: list[tuple[RawPartition, list[int]]] = []
+        """(raw partition, rows of each batches partition when its run ended)."""
         self._rejected: list[OutFact] = []
         self.totals: dict[RawPartition, Totals] = {}
 
@@ -131,41 +96,32 @@ class Batcher:
         """One record; see `add_run`."""
         self.add_run((record.topic, record.partition), [(record.offset, record.log_ms, record.value)])
 
-    def add_run(self, raw: RawPartition, records: Iterable[tuple[int, int, bytes | None]]) -> None:
+    def add_run(self, raw: RawPartition, records: Sequence[RawValue]) -> None:
         """(offset, log time, value) of records of one raw partition: an accepted event becomes a row of its page's partition, a refused one a rejected fact.
 
         Raises `TooManyRefused`; nothing of what was added since the last `take` is whole then.
         """
         reading, totals = self._readings[raw], self.totals[raw]
-        newest_ms = -1 << 62 if reading.newest_ms is None else reading.newest_ms
-        lateness_ms, partitions, pages = self._lateness_ms, self._rows, self._layout.pages
-        accepted = 0
-        offset, log_ms = reading.stop - 1, reading.log_ms
-        for offset, log_ms, value in records:
-            event = decode(value, log_ms, lateness_ms)
-            if isinstance(event, TalkEvent):
-                time_ms, key = event.time_ms, event.key
-                page = page_of(key, pages)
-                partitions[partition_of(page, len(partitions))].rows.append((offset, page, event.kind, time_ms, key, event.who, event.message_id))
-            elif isinstance(event, Refusal):
-                self._refuse(RawRecord(*raw, offset, log_ms, value), event, totals, accepted)
-                continue
-            elif event.kind is Kind.LOG_CLOSED:
+
+        def judge(offset: int, log_ms: int, value: bytes | None, outcome: Accepted | Refusal, accepted: int) -> Accepted | None:
+            if isinstance(outcome, Refusal):
+                self._refuse(RawRecord(*raw, offset, log_ms, value), outcome, totals, accepted)
+                return None
+            if outcome.kind is Kind.LOG_CLOSED:
                 totals.control += 1
-                reading.closed_ms = max(event.time_ms, reading.closed_ms or event.time_ms)
-                continue
-            else:
-                time_ms = event.time_ms
-                self._place(offset, event)
-            accepted += 1
-            newest_ms = max(newest_ms, time_ms)
-        reading.stop, reading.log_ms = offset + 1, log_ms
+                reading.closed_ms = max(outcome.time_ms, reading.closed_ms or outcome.time_ms)
+                return None
+            return outcome
+
+        accepted, newest_ms = self._rows.add_run(records, judge)
+        if records:
+            offset, reading.log_ms, _ = records[-1]
+            reading.stop = offset + 1
         totals.read += accepted
         totals.accepted += accepted
-        if accepted:
-            reading.newest_ms = newest_ms
-        for mine in partitions:
-            mine.end_run(raw)
+        if newest_ms is not None:
+            reading.newest_ms = newest_ms if reading.newest_ms is None else max(newest_ms, reading.newest_ms)
+        self._runs.append((raw, self._rows.counts()))
 
     def take(self, tick_ms: int, wall_ms: int, idle: frozenset[RawPartition] = frozenset()) -> tuple[list[Batch], list[OutFact]]:
         """(one message for every batches partition, refused events) of what was added; the next poll begins where this one stopped."""
@@ -174,19 +130,23 @@ class Batcher:
         ranges = [
             Range(raw[0], raw[1], r.start, r.stop, r.begins, r.newest_ms, r.log_ms, r.closed_ms, raw in idle, r.log_id) for raw, r in held
         ]  # fmt: skip
-        batches = [Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, mine.columns(index)) for mine in self._rows]
+        rows = self._rows.take([self._runs_of(partition, index) for partition in range(self._layout.partitions)])
+        batches = [Batch(BATCHES_VERSION, tick_ms, wall_ms, list(self._layout.raw), ranges, mine) for mine in rows]
         rejected = self._rejected
-        self._rows = [_Rows() for _ in range(self._layout.partitions)]
-        self._rejected = []
+        self._runs, self._rejected = [], []
         for raw, reading in held:
             self._readings[raw] = _Reading(reading.stop, reading.stop, reading.begins and reading.stop == reading.start, reading.log_id)
         return batches, rejected
 
-    def _place(self, offset: int, event: Event) -> None:
-        page = page_of(event.workspace_id, self._layout.pages)
-        mine = self._rows[partition_of(page, len(self._rows))]
-        mine.rows.append((offset, page, event.kind, event.time_ms, "", NOBODY, ""))
-        mine.events.append(event)
+    def _runs_of(self, partition: int, index: Mapping[RawPartition, int]) -> list[tuple[int, int]]:
+        """`batches.Rows.runs` of a batches partition."""
+        found = []
+        before = 0
+        for raw, counts in self._runs:
+            if counts[partition] > before:
+                found.append((index[raw], counts[partition] - before))
+            before = counts[partition]
+        return found
 
     def _refuse(self, record: RawRecord, refusal: Refusal, totals: Totals, accepted: int) -> None:
         """`accepted`: events since the totals were brought up to date."""
@@ -195,7 +155,5 @@ class Batcher:
             raise stopped(f"{self._names[record.topic]}/{record.partition}/{record.offset}", limit, refusal.reason, refusal.detail)
         totals.read += 1
         totals.rejected[refusal.reason] = totals.rejected.get(refusal.reason, 0) + 1
-        key, value = rejected_fact(
-            self._names[record.topic], record.partition, record.offset, record.log_ms, refusal, record.value, self._generation
-        )
+        key, value = rejected_fact(self._names[record.topic], record.partition, record.offset, record.log_ms, refusal, record.value, self._generation)
         self._rejected.append(OutFact(REJECTED, key, refusal.workspace_id, value))

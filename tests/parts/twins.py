@@ -9,7 +9,7 @@ import pytest
 
 from services.native import load
 
-USERS: Final = ("services.meters.twins",)
+USERS: Final = ("services.meters.twins", "services.ingest.columns")
 """Modules that ask which twin there is."""
 
 

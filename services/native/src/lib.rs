@@ -2,6 +2,8 @@
 //!
 //! Rule: what it gives is what the Python it stands in for gives, byte for byte; the tests of both are the same, and a test compares them on random logs.
 
+mod columns;
+mod decode;
 mod episode;
 mod hours;
 mod kinds;
@@ -17,6 +19,7 @@ mod voice;
 mod walk;
 
 use crate::msgpack::Damaged;
+use crate::columns::{page_of, talk_key, Columns};
 use crate::talks::Row;
 use hashbrown::HashSet;
 use pyo3::exceptions::PyValueError;
@@ -119,6 +122,83 @@ impl Talks {
     }
 }
 
+/// The rows of one poll by batches partition: `services.ingest.rows.Columns`.
+#[pyclass]
+struct Poll {
+    columns: Vec<Columns>,
+    pages: u32,
+    lateness_ms: i64,
+}
+
+#[pymethods]
+impl Poll {
+    #[new]
+    fn new(partitions: usize, pages: u32, lateness_ms: i64) -> Poll {
+        Poll { columns: (0..partitions).map(|_| Columns::default()).collect(), pages, lateness_ms }
+    }
+
+    /// Records of one raw partition, (offset, log time, value) each: (how many became rows, the greatest event time of them).
+    ///
+    /// What is not plain goes to `judge(offset, log_ms, value, accepted so far)`: None when no row comes of it, else (page, kind, time, key, who,
+    /// message id, event), the event None for conversations and calls.
+    fn add_run<'py>(&mut self, records: &Bound<'py, PyList>, judge: &Bound<'py, PyAny>) -> PyResult<(usize, Option<i64>)> {
+        let mut key = String::new();
+        let (mut accepted, mut newest_ms) = (0, None);
+        for record in records.iter() {
+            let record = record.downcast_into::<PyTuple>()?;
+            let (offset, log_ms): (i64, i64) = (record.get_item(0)?.extract()?, record.get_item(1)?.extract()?);
+            let value = record.get_item(2)?;
+            let plain = match value.downcast::<PyBytes>() {
+                Ok(value) => decode::decode(value.as_bytes(), log_ms, self.lateness_ms),
+                Err(_) => None,
+            };
+            let time_ms = if let Some(event) = plain {
+                talk_key(&mut key, &event);
+                let page = page_of(&key, self.pages);
+                self.of(page).plain(offset, page, &key, &event);
+                event.time_ms
+            } else {
+                let found = judge.call1((offset, log_ms, &value, accepted))?;
+                if found.is_none() {
+                    continue;
+                }
+                self.judged(offset, &found)?
+            };
+            accepted += 1;
+            newest_ms = newest_ms.max(Some(time_ms));
+        }
+        Ok((accepted, newest_ms))
+    }
+
+    /// Rows so far, of each partition.
+    fn counts(&self) -> Vec<usize> {
+        self.columns.iter().map(Columns::rows).collect()
+    }
+
+    /// The columns of each partition, as `batches.Rows` has them after `runs`; the next poll begins empty.
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let taken: PyResult<Vec<_>> = self.columns.iter_mut().map(|columns| std::mem::take(columns).take(py)?.into_pyobject(py)).collect();
+        PyList::new(py, taken?)
+    }
+}
+
+impl Poll {
+    fn of(&mut self, page: u32) -> &mut Columns {
+        let partitions = self.columns.len() as u32;
+        &mut self.columns[(page % partitions) as usize]
+    }
+
+    fn judged(&mut self, offset: i64, found: &Bound<'_, PyAny>) -> PyResult<i64> {
+        type Judged<'py> = (u32, u8, i64, Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyString>, Option<Py<PyAny>>);
+        let (page, kind, time_ms, key, who, message_id, event): Judged = found.extract()?;
+        match event {
+            None => self.of(page).talk(offset, page, kind, time_ms, key.to_str()?, who.to_str()?, message_id.to_str()?),
+            Some(event) => self.of(page).whole(offset, page, kind, time_ms, event),
+        }
+        Ok(time_ms)
+    }
+}
+
 fn texts<'py>(list: &Bound<'py, PyList>) -> PyResult<Vec<Bound<'py, PyString>>> {
     list.iter().map(|item| Ok(item.downcast_into::<PyString>()?)).collect()
 }
@@ -132,5 +212,6 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 
 #[pymodule]
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Poll>()?;
     module.add_class::<Talks>()
 }
