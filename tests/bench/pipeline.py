@@ -59,7 +59,7 @@ def run_together(stand: Stand, events: int, name: str, processors: int = 1, **gr
         before, began_s = stand.cpu_s(), time.monotonic()
         rows, done_s = Rows(), {}
         for room in ("ingest", "processor", "sink"):
-            _wait(stand, settings, room, rows)
+            until_done(stand, settings, room, rows)
             done_s[room] = round(time.monotonic() - began_s, 2)
         rows.saw(stand.metric("sink", "quarterhour_sink_rows_total"))
         return _together_figures(stand, events, before, rows.at_s - began_s) | {"done_s": done_s}, stand.stored(settings).summary()
@@ -81,7 +81,7 @@ def _one(stand: Stand, settings: Settings, room: str, events: int) -> dict[str, 
     pid_name = "processor-1" if room == "processor" else room
     stand.serve(pid_name, settings)
     before, began_s, rows = stand.cpu_s(), time.monotonic(), Rows()
-    _wait(stand, settings, room, rows)
+    until_done(stand, settings, room, rows)
     if room == "sink":
         rows.saw(stand.metric("sink", "quarterhour_sink_rows_total"))
     wall_s = (rows.at_s if room == "sink" else time.monotonic()) - began_s
@@ -91,7 +91,7 @@ def _one(stand: Stand, settings: Settings, room: str, events: int) -> dict[str, 
     return found
 
 
-def _wait(stand: Stand, settings: Settings, room: str, rows: Rows) -> None:
+def until_done(stand: Stand, settings: Settings, room: str, rows: Rows) -> None:
     """Until a room has committed what its topics hold now."""
     group, names = _READS[room]
     offsets, looked_s = stand.offsets(), 0.0

@@ -52,6 +52,8 @@ def unlike_stored(held: Held, rows: Iterable[Row]) -> tuple[set[str], int]:
     unlike: set[str] = set()
     count = 0
     for row in rows:
+        if not held.takes(row):
+            continue
         count += row.status != "void"  # type: ignore[attr-defined]  # rows are made from the list of columns
         ident = id_of(row)
         missing.discard(ident)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -28,11 +29,16 @@ _OF_WORKSPACE: Final = frozenset((topics.PEAKS, topics.LOGINS, topics.ASSIGNMENT
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is to be proven: one workspace or all, and the facts that start in [from, to)."""
+    """What is to be proven: one workspace or all, and the facts that start in [from, to).
+
+    In so many `passes` over the raw log, each with the facts of its share of the batches partitions: what is in memory at one time is less by as much.
+    """
 
     workspace: str | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    passes: int = 1
+    turn: int = 0
 
     @property
     def bounded(self) -> bool:
@@ -41,6 +47,14 @@ class Scope:
 
     def wants(self, workspace_id: str) -> bool:
         return self.workspace is None or workspace_id == self.workspace
+
+    def turns(self) -> Iterator[Scope]:
+        """This scope for each pass."""
+        return (replace(self, turn=turn) for turn in range(self.passes))
+
+    def takes(self, partition: int) -> bool:
+        """Whether facts of this batches partition are looked at in this pass."""
+        return partition % self.passes == self.turn
 
     def texts(self) -> tuple[str, str]:
         """The range as texts that sort as instants do."""
@@ -75,6 +89,12 @@ def owner(topic: str, row: Any, pages: int, partitions: int) -> int | None:
     else:
         return None
     return partition_of(page_of(name, pages), partitions)
+
+
+def home(topic: str, row: Any, pages: int, partitions: int) -> int:
+    """The batches partition with which a fact is looked at: its owner, or for what has none that of its workspace."""
+    mine = owner(topic, row, pages, partitions)
+    return partition_of(page_of(row.workspace_id, pages), partitions) if mine is None else mine
 
 
 def page_of_event(event: Accepted, pages: int) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from services.cli.offsets import Where
 from services.cli.proof.cut import Cut
-from services.cli.proof.facts import Scope, content, id_of, owner, start_field
+from services.cli.proof.facts import Scope, content, home, id_of, owner, start_field
 from services.cli.proof.findings import Body, Finding, Findings, Kind
 from services.cli.proof.reading import Record, every
 from services.runtime.settings import KafkaSettings, Settings
@@ -54,10 +54,17 @@ class Held:
             try:
                 row = read_row(self.topic, record.value)
             except Unreadable as reason:
-                self._findings.say(Finding(Kind.NO_FACT, self.topic, f"{record.partition}/{record.offset}", str(reason)))
+                if self._scope.turn == 0:
+                    self._findings.say(Finding(Kind.NO_FACT, self.topic, f"{record.partition}/{record.offset}", str(reason)))
                 continue
-            if self._scope.wants(row.workspace_id):  # type: ignore[attr-defined]  # rows are made from the list of columns
+            if self.takes(row):
                 self._add(row, record)
+
+    def takes(self, row: Any) -> bool:
+        """Whether the fact is looked at in this pass."""
+        if not self._scope.wants(row.workspace_id):
+            return False
+        return self._scope.passes == 1 or self._scope.takes(home(self.topic, row, self._pages, self._partitions))
 
     def value(self, revision: Revision) -> Body:
         """The revision itself."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -79,30 +78,34 @@ class Proof:
         ends = self._offsets.held(topics.FACT_TOPICS)
         self._catch_up.sink()
         raw = self._offsets.held(topics.RAW_TOPICS)
-        with ExitStack() as stack:
-            recompute = stack.enter_context(Recompute(self._settings, cut, self._scope))
-            self._read_raw(raw, cut, recompute)
-            for topic in COMPARED:
-                self._compare(topic, ends, recompute, cut)
+        near: set[int] = set()
+        for scope in self._scope.turns():
+            with Recompute(self._settings, cut, scope) as recompute:
+                if scope.turn == 0:
+                    near = self._read_raw(raw, cut, recompute)
+                if scope.turn > 0 or scope.bounded:
+                    self._meter(raw, near, recompute)
+                recompute.finish()
+                for topic in COMPARED:
+                    self._compare(Held(topic, self._settings, cut, scope, self._findings), ends, recompute, cut)
         self._compare_lines(cut)
         self._compare_seats(cut)
         self.summary.seconds = round(time.monotonic() - self._began, 3)
         return self.summary
 
-    def _read_raw(self, raw: Mapping[Where, range], cut: Cut, recompute: Recompute) -> None:
+    def _read_raw(self, raw: Mapping[Where, range], cut: Cut, recompute: Recompute) -> set[int]:
+        """The first reading, which counts; the conversations that come near the range, if there is one."""
         recount = Recount(cut, raw)
         with Repeated() as repeated:
             near = self._survey(raw, recount, repeated, None if self._scope.bounded else recompute)
             for first, other in repeated.conflicts():
                 self._findings.add(Kind.TWO_EVENTS, lambda a=first, b=other: self._two_events(a, b))  # type: ignore[misc]
             self.summary.duplicates = repeated.duplicates
-        if self._scope.bounded:
-            self._meter_near(raw, near, recompute)
-        recompute.finish()
         for name in ("records", "accepted", "refused", "control"):
             setattr(self.summary, name, recount.total(name))
         self.summary.lines = check_lines(cut, recount, raw, self._settings.kafka.batches_partitions, self._findings)
         self.summary.behind_lines = sum(max(0, held.stop - cut.ingest[where].to_offset) for where, held in raw.items() if where in cut.ingest)
+        return near
 
     def _survey(self, raw: Mapping[Where, range], recount: Recount, repeated: Repeated, recompute: Recompute | None) -> set[int]:
         """Count every record; meter it at once, or note the conversations that must be."""
@@ -129,14 +132,14 @@ class Proof:
                     near.add(conversation_of(found) or 0)
         return near
 
-    def _meter_near(self, raw: Mapping[Where, range], near: set[int], recompute: Recompute) -> None:
-        """Read again, and meter the whole of every conversation that comes near the range, and all agents."""
+    def _meter(self, raw: Mapping[Where, range], near: set[int], recompute: Recompute) -> None:
+        """Read again, and meter the whole of every conversation that comes near the range (without a range: every one), and all agents."""
         for record, found in self._decoded(raw, "metering"):
             if isinstance(found, Refusal):
                 recompute.refusal(record, found)
             elif found.kind != EventKind.LOG_CLOSED and self._scope.wants(found.workspace_id):
                 conversation = conversation_of(found)
-                if conversation is None or conversation in near:
+                if not self._scope.bounded or conversation is None or conversation in near:
                     recompute.event(record, found, page_of_event(found, self._settings.processors.pages))
 
     def _decoded(self, raw: Mapping[Where, range], what: str) -> Iterable[tuple[Record, Accepted | Refusal]]:
@@ -147,16 +150,18 @@ class Proof:
                 self._display.show(number, f"{what} {number:,} of {total:,} records, {pace.note(number)}")
             yield record, decode(record.value, record.log_ms, lateness_ms)
 
-    def _compare(self, topic: str, ends: Mapping[Where, range], recompute: Recompute, cut: Cut) -> None:
+    def _compare(self, held: Held, ends: Mapping[Where, range], recompute: Recompute, cut: Cut) -> None:
+        topic = held.topic
         self._display.show(0, f"comparing {topic}")
         mine = {where: offsets for where, offsets in ends.items() if where[0] == topic}
-        held = Held(topic, self._settings, cut, self._scope, self._findings)
         held.add_all(every(self._settings.kafka, mine))
         metered = compare_recomputed(held, recompute, cut, self._findings)
         unlike, rows = unlike_stored(held, Stored(self._client).rows(topic, self._scope))
         self._look_again(held, unlike, mine)
         in_topic = sum(fact.newest.inside and fact.newest.live for fact in held.facts.values())
-        self.summary.facts[topic] = {"metered": metered, "topic": in_topic, "clickhouse": rows}
+        counts = self.summary.facts.setdefault(topic, dict.fromkeys(("metered", "topic", "clickhouse"), 0))
+        for name, count in (("metered", metered), ("topic", in_topic), ("clickhouse", rows)):
+            counts[name] += count
 
     def _look_again(self, held: Held, unlike: set[str], read: Mapping[Where, range]) -> None:
         """Facts that were not the same: read what has come to the topic since, and ask ClickHouse for just these, until they are the same or nothing moves."""

@@ -2,7 +2,7 @@
 
 Rule: nothing of the pipeline's messages, state or revisions is used: only records, the rules, and where and at which watermark the cut lies.
 Nothing is ever let go of for its age (T4), so that a state dropped too early shows.
-Limit: the state of every conversation in question is in memory; the facts' values are in a file that goes with the process.
+Limit: the state of every conversation in question is in memory, a share of them in each pass; the facts' values are in a file that goes with the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from services.cli.proof.reading import Record
 from services.events.event import FIRST_AGENT, Accepted, Event, Kind, Refusal, TalkEvent
 from services.events.ids import fact_id
 from services.events.outgoing import OutFact
-from services.events.pages import partition_of
+from services.events.pages import page_of, partition_of
 from services.events.payload import rejected_fact
 from services.events.topics import LEDGER, REJECTED
 from services.ingest.batcher import Batcher, Layout, Totals
@@ -51,7 +51,8 @@ class Recompute:
         self._cut, self._scope = cut, scope
         self._partitions, self._generation = settings.kafka.batches_partitions, settings.processors.generation
         self._stops = cut.stops()
-        self._parts = {partition: _Part(settings, partition, cut.watermark_ms(partition)) for partition in cut.processors}
+        self._pages = settings.processors.pages
+        self._parts = {partition: _Part(settings, partition, cut.watermark_ms(partition)) for partition in cut.processors if scope.takes(partition)}
         self._range = scope.texts()
         self._values = TemporaryFile(prefix="quarterhour-")  # noqa: SIM115 - closed in __exit__
         self.facts: dict[str, dict[str, Computed]] = {}
@@ -68,6 +69,8 @@ class Recompute:
     def event(self, record: Record, event: Accepted, page: int) -> None:
         """An accepted event, for the fold that it belongs to, when it lies before the fold's cut."""
         partition = partition_of(page, self._partitions)
+        if not self._scope.takes(partition):
+            return
         if record.offset >= self._stops.get((record.topic, record.partition), {}).get(partition, 0):
             if isinstance(event, Event) and event.kind is Kind.ALERT_DELIVERED:
                 self.later_alerts.add(fact_id("alert", event.source, event.id))
@@ -79,7 +82,8 @@ class Recompute:
 
     def refusal(self, record: Record, refusal: Refusal) -> None:
         """A refused record: a fact of ingest, when it lies before ingest's cut."""
-        if self._scope.wants(refusal.workspace_id) and record.offset < self._stops.get((record.topic, record.partition), {}).get(-1, 0):
+        mine = self._scope.wants(refusal.workspace_id) and self._scope.takes(partition_of(page_of(refusal.workspace_id, self._pages), self._partitions))
+        if mine and record.offset < self._stops.get((record.topic, record.partition), {}).get(-1, 0):
             fact = rejected_fact(record.topic, record.partition, record.offset, record.log_ms, refusal, record.value, self._generation)
             self._keep(OutFact(REJECTED, fact[0], refusal.workspace_id, fact[1]))
 
