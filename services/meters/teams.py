@@ -48,9 +48,13 @@ class Teams:
         """T4: drop what no event can change any more."""
         for page, workspaces in self._pages.items():
             for workspace_id, workspace in list(workspaces.items()):
+                due_ms = workspace.due_ms
                 if not workspace.forget(least_log_ms, watermark_ms, self._rules):
                     del workspaces[workspace_id]
                     self._changed_pages.add(page)
+                elif workspace.due_ms != due_ms:
+                    # The alarm that is set rings too early: it would be dropped then, and none be left.
+                    self._set_alarm(page, workspace)
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """Pages whose records must be written; those that are `ahead` stay for a later call."""

@@ -31,6 +31,7 @@ def settings_of(make: Random) -> Settings:
             epoch_state_bytes=make.choice((1, 300, 4_000_000)),
             unacked_messages_max=make.choice((3, 20)),
             session_timeout_s=6,
+            stall_s=10,
         ),
         sink=SinkSettings(flush_ms=make.choice((20, 300)), flush_rows=make.choice((1, 7, 50)), retry_s_max=1.0),
     )

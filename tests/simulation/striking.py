@@ -71,6 +71,8 @@ def excused(error: BaseException, happened: set[str]) -> bool:
     if isinstance(error, Fatal):
         if error.exit_code == Exit.PAUSED:
             return not happened.isdisjoint(_SLEEPS)
+        if error.exit_code == Exit.STALLED:
+            return bool(happened)
         return error.exit_code == Exit.RESTART and (refused or "message lost in the engine" in happened)
     if isinstance(error, Ended):
         return refused

@@ -18,10 +18,11 @@ from services.processors.exits import Exit, Fatal
 from services.processors.line import Effects, EpochLimits, Message, Receipt
 from services.processors.pause import PauseGuard
 from services.processors.state import newest, partition_of
+from services.processors.watchdog import View, Waiting, work
 from services.processors.worker import Worker
 from tests.simulation.kafka import Change, Commit, Place
 from tests.simulation.loop import SimLoop
-from tests.simulation.process import Process
+from tests.simulation.process import Gone, Process
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -30,6 +31,9 @@ STATE = "state"
 ATTEND_S = 0.1
 IDLE_S = 0.03
 COMMIT_S = 0.3
+TURN_S = 0.01
+"""For the watchdog: a turn of the world is so long, for the simulated clock jumps."""
+LOOK_S = 1.0
 
 
 class WorkerProcess(Process):
@@ -52,12 +56,14 @@ class WorkerProcess(Process):
         self._next: dict[int, int] = {}
         self._acknowledged: dict[Place, Commit] = {}
         self._reading = self._in_hand = False
+        self._still, self._looks, self._look_at_s = Waiting(), 0, 0.0
         self.skip_next = self.commit_ahead = False
-        for work in (self._attend(), self._read(), self._commit_now_and_then()):
-            self.spawn(work)
+        for task in (self._attend(), self._read(), self._commit_now_and_then()):
+            self.spawn(task)
 
     def work(self) -> None:
         self.beat()
+        self._watch(self.world.turns * TURN_S)
         random, pace = self.world.random.random, self.world.pace
         if random() < 0.7 and self.wire.hear(1 + int(random() * 12 * pace)):
             self._facts.heard()
@@ -68,6 +74,19 @@ class WorkerProcess(Process):
     def beat(self) -> None:
         """The guard's thread has its turn."""
         self._guard.beat()
+
+    def _watch(self, now_s: float) -> None:
+        """The watchdog has its turn: it asks the brokers, and ends a worker that has messages and does not move."""
+        if now_s < self._look_at_s or self.world.brokers_away():
+            return
+        self._look_at_s, self._looks = now_s + LOOK_S, self._looks + 1
+        sources = frozenset(partition for _, partition in self._member.owned)
+        done = {place[1]: self._group.committed.get(place, Commit(0)).offset for place in self._member.owned}
+        lag = {partition: offset for partition, offset in done.items() if offset < self.world.log.end((topics.BATCHES, partition))}
+        still_s, name = self._still.look(now_s, work(View(self._looks, self._reading or not sources, 0, sources), lag))
+        if still_s >= self.world.settings.processors.stall_s:
+            self.leave(Fatal(Exit.STALLED, f"{name} has not moved for {still_s:.0f} s"))
+            raise Gone
 
     def put_out(self) -> None:
         self._group.put_out(self._member)
