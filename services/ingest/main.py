@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Final
 
@@ -35,3 +36,7 @@ def serve(settings: Settings, service: Service) -> None:
         ingest.settle()
     finally:
         ingest.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

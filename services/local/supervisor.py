@@ -22,7 +22,7 @@ from services.local.part import Part, PartError, Say, explain, launch, not_ready
 from services.local.processes import started_at
 
 EXIT_SETTINGS: Final = 2
-POLL_S: Final = 0.1
+POLL_S: Final = 0.05
 TRY_AGAIN_S: Final = 0.5
 PAUSE_FIRST_S: Final = 0.1
 """One death is an accident: the part is wanted back at once."""

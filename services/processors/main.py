@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -126,3 +127,7 @@ def make_meters(settings: Settings) -> MakeFold:
         return PartitionFold(rules, partition, processors.pages, partitions, processors.generation, batches_id=batches_id)
 
     return make
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -49,3 +50,7 @@ def serve(settings: Settings, service: Service) -> None:
 def run() -> int:
     """Serve until SIGTERM or SIGINT, with the settings of the environment. Gives the exit code."""
     return run_service("query", serve)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

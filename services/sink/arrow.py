@@ -38,6 +38,11 @@ def arrow_stream(table: Table, rows: Iterable[Columns]) -> bytes:
     return bytes(out.getvalue())
 
 
+def warm_up() -> None:
+    """Have Arrow load what it loads at its first use: while the group is joined, not while rows wait."""
+    _array(INSTANT, [])
+
+
 def _batch(table: Table, columns: Columns, schema: pa.Schema) -> pa.RecordBatch:
     try:
         return pa.record_batch([_array(kind, column) for kind, column in zip(table.columns.values(), columns, strict=True)], schema)
