@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import typer
 
-from services.cli import demo, dump, emit, keys, meter, migrate, rebuild, schemas, serve, show_settings, simulate, stack, topics, verify, wait, workspaces
+from services.cli import (
+    demo,
+    dump,
+    emit,
+    export,
+    keys,
+    meter,
+    migrate,
+    rebuild,
+    schemas,
+    serve,
+    show_settings,
+    simulate,
+    stack,
+    topics,
+    verify,
+    wait,
+    workspaces,
+)
 
 app = typer.Typer(name="quarterhour", help="Open metering for conversational-AI platforms.", no_args_is_help=True, pretty_exceptions_enable=False)
-for _module in (stack, demo, meter, emit, dump, verify, wait, simulate, keys, workspaces, serve, topics, migrate, rebuild, schemas, show_settings):
+for _module in (stack, demo, meter, emit, dump, verify, wait, simulate, keys, workspaces, export, serve, topics, migrate, rebuild, schemas, show_settings):
     _module.register(app)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from services.query.freshness import Reach
 from services.query.periods import Period
 from services.query.seat_statements import LOGIN_TIMEOUT_MS
 from services.query.statement import Scope, Statement, scope_parameters
 from services.query.trends import Json
+
+AGENT_TITLES: Final = ("at", "agent_id", "login_id", "app_ids", "start", "end")
+"""Of the CSV: a row for each login; its apps are a JSON list."""
 
 
 def agents_statement(scope: Scope, at_ms: int, known_ms: int) -> Statement:
@@ -35,6 +40,13 @@ def agents_answer(scope: Scope, at_ms: int | None, reach: Reach, period: Period,
         "at": period.local_or_none(at_ms),
         "agents": [_agent(agent_id, list(logins), period) for agent_id, logins in groupby(rows, key=lambda row: row[0])],
     }
+
+
+def agent_rows(answer: Json) -> Iterator[list[object]]:
+    """The logins of an answer, under AGENT_TITLES."""
+    for agent in answer["agents"]:
+        for login in agent["logins"]:
+            yield [answer["at"], agent["agent_id"], login["login_id"], msgspec.json.encode(login["app_ids"]).decode(), login["start"], login["end"]]
 
 
 def _agent(agent_id: str, rows: Sequence[Sequence[Any]], period: Period) -> Json:

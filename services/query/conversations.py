@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.query.cursor import Cursor, Position, digest, write_cursor
 from services.query.days import Days, day_of, windows
 from services.query.periods import Period
 from services.query.session_statements import EPISODE_FIELDS, Order, SessionFilter, columns, filter_sql
-from services.query.statement import Reader, Row, Scope, Statement, scope_parameters, scope_sql
+from services.query.statement import FROM, TO, Reader, Row, Scope, Statement, scope_parameters, scope_sql
 from services.query.trends import Json, range_echo
+
+_START: Final = "conversations.start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +32,28 @@ def binding(question: ConversationQuestion) -> str:
 def conversation_page(question: ConversationQuestion, window: tuple[int, int], after: Position | None, limit: int) -> Statement:
     """At most `limit` conversations of the window, from behind `after` on. Columns: EPISODE_FIELDS."""
     beyond, direction = (">", "ASC") if question.order == "asc" else ("<", "DESC")
-    start = "conversations.start"
-    seek = f" AND ({start}, conversation_episode_id) {beyond} (fromUnixTimestamp64Milli({{after_start:Int64}}, 'UTC'), {{after_id:String}})" if after else ""
-    is_open = "" if question.is_open is None else " AND conversations.end IS NULL" if question.is_open else " AND conversations.end IS NOT NULL"
-    first, end = (f"fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC')" for name in ("from", "to"))
+    seek = f" AND ({_START}, conversation_episode_id) {beyond} (fromUnixTimestamp64Milli({{after_start:Int64}}, 'UTC'), {{after_id:String}})" if after else ""
     text = f"""SELECT {columns(EPISODE_FIELDS)}
 FROM conversations FINAL
-WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate({start}) >= {{first_day:Date}} AND toDate({start}) <= {{last_day:Date}}
-    AND {start} >= {first} AND {start} < {end}{filter_sql(question.which)}{is_open}{seek}
-ORDER BY {start} {direction}, conversation_episode_id {direction}
+WHERE {conversations_sql(question)}{seek}
+ORDER BY {_START} {direction}, conversation_episode_id {direction}
 LIMIT {{limit:UInt32}}"""
-    days: dict[str, object] = {"first_day": day_of(window[0]), "last_day": day_of(window[1] - 1), "from": window[0], "to": window[1], "limit": limit}
+    position = {"after_start": after.start_ms, "after_id": after.row_id} if after else {}
+    return Statement(text, conversation_parameters(question, window) | position | {"limit": limit})
+
+
+def conversations_sql(question: ConversationQuestion) -> str:
+    """What picks the conversations of a question, of the starts from {from} to {to}."""
+    is_open = "" if question.is_open is None else " AND conversations.end IS NULL" if question.is_open else " AND conversations.end IS NOT NULL"
+    days = f"toDate({_START}) >= {{first_day:Date}} AND toDate({_START}) <= {{last_day:Date}}"
+    return f"{scope_sql(question.scope)} AND status = 'closed' AND {days} AND {_START} >= {FROM} AND {_START} < {TO}{filter_sql(question.which)}{is_open}"
+
+
+def conversation_parameters(question: ConversationQuestion, window: tuple[int, int]) -> dict[str, object]:
+    days: dict[str, object] = {"first_day": day_of(window[0]), "last_day": day_of(window[1] - 1), "from": window[0], "to": window[1]}
     lists = {"channels": question.which.channels, "conversations": question.which.conversation_ids}
     lists |= {"kore_users": question.which.kore_user_ids, "channel_users": question.which.channel_user_ids}
-    position = {"after_start": after.start_ms, "after_id": after.row_id} if after else {}
-    return Statement(text, scope_parameters(question.scope) | days | position | {name: list(values) for name, values in lists.items() if values})
+    return scope_parameters(question.scope) | days | {name: list(values) for name, values in lists.items() if values}
 
 
 def page_answer(reader: Reader, question: ConversationQuestion, days: Days, after: Position | None, limit: int, as_of_ms: int | None) -> Json:

@@ -53,8 +53,8 @@ GROUP BY start_day, t0_day"""
     return Statement(text, scope_parameters(scope) | {"from": from_ms, "to": to_ms})
 
 
-def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool = False) -> Iterator[tuple[int, int]]:
-    """Pieces of [from_ms, to_ms) in the order of reading; the first is meant to hold `rows`, each later one sixteen times as many."""
+def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool = False, growth: int = GROWTH) -> Iterator[tuple[int, int]]:
+    """Pieces of [from_ms, to_ms) in the order of reading; the first is meant to hold `rows`, each later one `growth` times as many."""
     known = days.rows_by_start()
     at_ms = to_ms if descending else from_ms
     while from_ms < at_ms if descending else at_ms < to_ms:
@@ -64,7 +64,7 @@ def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool
         else:
             edge_ms = min(to_ms, at_ms + _span_ms(known, at_ms, rows, 1, to_ms))
             yield at_ms, edge_ms
-        at_ms, rows = edge_ms, rows * GROWTH
+        at_ms, rows = edge_ms, rows * growth
 
 
 def _span_ms(known: dict[str, int], at_ms: int, rows: int, step: int, until_ms: int) -> int:

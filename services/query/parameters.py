@@ -12,6 +12,8 @@ from services.query.trend_statements import GroupBy, SessionType
 AppId = Annotated[str, Field(min_length=1, max_length=128)]
 Format = Literal["json", "csv"]
 
+_AS_FILE = "`csv`, or Accept: text/csv: the whole range as one file with a manifest; order, limit and cursor do not apply."
+
 APPS_MAX = 100
 PAGE_ROWS_MAX = 1000
 
@@ -75,11 +77,12 @@ class Paging(BaseModel):
 
 
 class PageParameters(SessionParameters, Paging):
-    format: Format | None = Field(None, description="`csv`, or Accept: text/csv: the whole range as one file; order, limit and cursor do not apply.")
+    format: Format | None = Field(None, description=_AS_FILE)
 
 
 class ConversationParameters(ConversationFilters, Paging):
     open: bool | None = Field(None, description="true: only those that have not ended; false: only those that have.")
+    format: Format | None = Field(None, description=_AS_FILE)
 
 
 class RejectedParameters(ZoneParameters, Paging):
@@ -87,7 +90,9 @@ class RejectedParameters(ZoneParameters, Paging):
     from_: str | None = Field(None, alias="from", max_length=64, description="Start: RFC 3339 instant, or date in the zone.")
     to: str | None = Field(None, max_length=64, description="End, not included: RFC 3339 instant, or date in the zone.")
     reason: list[Annotated[str, Field(min_length=1, max_length=32)]] = Field(default_factory=list, max_length=10, description="Only refused for these reasons.")
+    format: Format | None = Field(None, description=_AS_FILE)
 
 
 class AgentParameters(RangeParameters):
     at: str = Field("peak", max_length=64, description="An RFC 3339 instant; `peak`: the instant of the range at which most agents were logged in.")
+    format: Format | None = Field(None, description="Default: what the Accept header prefers, else json.")

@@ -17,7 +17,7 @@ What the ranges mean (the specification leaves it open):
   last bucket are cut where the range begins and ends. Where midnight does not exist, the day begins at the jump; where it comes twice, at the first; a day that
   a zone skipped has no bucket.
 
-Limits: instants of the years 2000-2148 (every offset since is a multiple of 15 minutes; ClickHouse has days until 2149), ranges up to three years, at most
+Limits: instants of the years 1980-2148 (every offset since is a multiple of 15 minutes; ClickHouse has days until 2149), ranges up to three years, at most
 10,000 buckets.
 """
 
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -42,7 +42,7 @@ QUARTER_MS: Final = 15 * MINUTE_MS
 RANGE_MS_MAX: Final = 1098 * DAY_MS
 """Three years, two of them leap years, and the hours of clock changes."""
 BUCKETS_MAX: Final = 10_000
-FIRST_MS: Final = parse_ms("2000-01-01T00:00:00Z")
+FIRST_MS: Final = parse_ms("1980-01-01T00:00:00Z")
 LAST_MS: Final = parse_ms("2149-01-01T00:00:00Z")
 
 _RANGE_DAYS: Final[dict[str, int]] = {"7d": 7, "1w": 7, "2w": 14, "4w": 28}
@@ -97,10 +97,10 @@ class Period:
         return None if instant_ms is None else self.local(instant_ms)
 
     def before(self) -> Period:
-        """The period before, in the same interval. Raises PeriodError where it would begin before the year 2000."""
+        """The period before, in the same interval. Raises PeriodError where it would begin before the year 1980."""
         from_ms = _shifted_back(self.from_ms, self.to_ms, self.zone)
         if from_ms < FIRST_MS:
-            raise PeriodError("compare", "The period before would begin before the year 2000.")
+            raise PeriodError("compare", "The period before would begin before the year 1980.")
         return replace(self, range_name=None, edges_ms=cut(from_ms, self.from_ms, self.interval, self.zone))
 
 
@@ -127,6 +127,16 @@ def read_period(
     return Period(zone, chosen, range_name, cut(from_ms, to_ms, chosen, zone, buckets_max))
 
 
+def check_request(asked: Mapping[str, str]) -> None:
+    """Whether these parameters (`timezone`, `range`, `from`, `to`) can be a period, at any instant. Raises PeriodError."""
+    names = get_args(RangeName)
+    name = asked.get("range")
+    if name is not None and name not in names:
+        raise PeriodError("range", f"None of {', '.join(names)}.")
+    range_name: RangeName | None = next((each for each in names if each == name), None)
+    read_period(FIRST_MS + RANGE_MS_MAX, timezone=asked["timezone"], range_name=range_name, from_text=asked.get("from"), to_text=asked.get("to"))
+
+
 def read_instant(field: str, text: str) -> int:
     """An RFC 3339 instant within the limits of the head. Raises PeriodError."""
     try:
@@ -134,7 +144,7 @@ def read_instant(field: str, text: str) -> int:
     except ValueError as error:
         raise PeriodError(field, f"Not an RFC 3339 instant with an offset (2026-01-31T08:00:00+05:30): {error}.") from None
     if not FIRST_MS <= instant_ms <= LAST_MS:
-        raise PeriodError(field, "Outside the years 2000 to 2148.")
+        raise PeriodError(field, "Outside the years 1980 to 2148.")
     return instant_ms
 
 
@@ -148,9 +158,9 @@ def read_zone(name: str) -> ZoneInfo:
 def check_span(from_ms: int, to_ms: int) -> None:
     """The limits of the head. Raises PeriodError."""
     if not FIRST_MS <= from_ms <= LAST_MS:
-        raise PeriodError("from", "Outside the years 2000 to 2148.")
+        raise PeriodError("from", "Outside the years 1980 to 2148.")
     if not FIRST_MS <= to_ms <= LAST_MS:
-        raise PeriodError("to", "Outside the years 2000 to 2148.")
+        raise PeriodError("to", "Outside the years 1980 to 2148.")
     if from_ms >= to_ms:
         raise PeriodError("to", "Must be later than from (to is not included).")
     if to_ms - from_ms > RANGE_MS_MAX:
@@ -223,8 +233,8 @@ def _read_instant(field: str, text: str, zone: ZoneInfo) -> int:
     try:
         if _DATE.fullmatch(text):
             day = date.fromisoformat(text)
-            if not 2000 <= day.year <= 2149:
-                raise PeriodError(field, "Outside the years 2000 to 2148.")
+            if not 1980 <= day.year <= 2149:
+                raise PeriodError(field, "Outside the years 1980 to 2148.")
             return midnight_ms(day, zone)
         return parse_ms(_PLUS_READ_AS_SPACE.sub("+", text))
     except PeriodError:

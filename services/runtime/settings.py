@@ -140,6 +140,13 @@ class AccountsSettings(_Group):
     enterprise_exports_at_once: Annotated[int, Field(ge=1)] = Field(8, description="The same for an enterprise workspace.")
 
 
+class ClientSettings(_Group):
+    """For commands that ask a query service (`quarterhour export`)."""
+
+    url: str = Field("", description="Address of the query service to ask; empty: that of QUARTERHOUR_QUERY__HOST and __PORT.")
+    key: SecretStr = Field(SecretStr(""), description="API key to ask with.")
+
+
 class MetricsSettings(_Group):
     host: str = Field("127.0.0.1", description="Address of /livez, /readyz and /metrics.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(0, description="Port of /livez, /readyz and /metrics; 0: none.")
@@ -157,6 +164,7 @@ class Settings(_Group):
     sink: SinkSettings = SinkSettings()
     query: QuerySettings = QuerySettings()
     accounts: AccountsSettings = AccountsSettings()
+    client: ClientSettings = ClientSettings()
     metrics: MetricsSettings = MetricsSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")

@@ -47,6 +47,14 @@ class ClickHouse:
         self.run(f"INSERT INTO {table} FORMAT JSONEachRow", lines.encode(), date_time_input_format="best_effort")
 
 
+def rested(clickhouse: ClickHouse, workspace: str, since: str = "2026-01-01") -> None:
+    """As if the last insert of every day of the workspace had been then, and no day were counted."""
+    clickhouse.run(f"ALTER TABLE usage_days DELETE WHERE workspace_id = '{workspace}'", mutations_sync="1")
+    mine = f"WHERE workspace_id = '{workspace}'"
+    days = f"SELECT toDate(conversation_start) AS day FROM billing_sessions {mine} UNION DISTINCT SELECT toDate(start) AS day FROM conversations {mine}"
+    clickhouse.run(f"INSERT INTO usage_days SELECT '{workspace}', day, toDateTime64('{since}', 6), toDateTime64(0, 6) FROM ({days})")
+
+
 def session(workspace: str, start: str, **fields: object) -> Fact:
     """A usage session of 15 minutes, alone in its conversation; other fields by name."""
     start_ms = ms(start)

@@ -14,7 +14,7 @@ from services.query.counter import COUNT, count_days, count_due
 from services.runtime import clickhouse as runtime
 from services.runtime.settings import Settings
 from tests.query.conftest import Api
-from tests.query.stage import ClickHouse, Fact, conversation, ms, session
+from tests.query.stage import ClickHouse, Fact, conversation, ms, rested, session
 
 TRENDS = "/v1/usage/trends"
 MARCH: dict[str, Any] = {"from_": "2026-03-01", "to": "2026-03-08", "timezone": "Asia/Kathmandu"}
@@ -34,14 +34,6 @@ def writer(settings: Settings) -> Iterator[Client]:
     writer = runtime.connect(settings.clickhouse)
     yield writer
     writer.close()
-
-
-def rested(clickhouse: ClickHouse, workspace: str) -> None:
-    """As if the last insert of every day of the workspace had been long ago."""
-    clickhouse.run(f"ALTER TABLE usage_days DELETE WHERE workspace_id = '{workspace}'", mutations_sync="1")
-    mine = f"WHERE workspace_id = '{workspace}'"
-    days = f"SELECT toDate(conversation_start) AS day FROM billing_sessions {mine} UNION DISTINCT SELECT toDate(start) AS day FROM conversations {mine}"
-    clickhouse.run(f"INSERT INTO usage_days SELECT '{workspace}', day, toDateTime64('2026-01-01', 6), toDateTime64(0, 6) FROM ({days})")
 
 
 def random_facts(workspace: str, seed: int) -> list[Fact]:

@@ -13,8 +13,8 @@ from services.query.cursor import read_cursor
 from services.query.parameters import PageParameters, ZoneParameters
 from services.query.periods import read_period
 from services.query.problems import Problem
+from services.query.routes.closed import NOT_MODIFIED, answered
 from services.query.routes.common import (
-    CSV_ANSWER,
     PROBLEMS,
     Id,
     Reads,
@@ -27,27 +27,31 @@ from services.query.routes.common import (
     wants_csv,
 )
 from services.query.routes.exports import export
+from services.query.routes.files import FILE_ANSWER, may_export
 from services.query.session_statements import SessionQuestion
+from services.query.tags import SESSIONS
 
 session_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEMS)
 
 
-@session_routes.get("/sessions", summary="Billed sessions, by pages", response_model=SessionPage, responses=CSV_ANSWER)
+@session_routes.get("/sessions", summary="Billed sessions, by pages", response_model=SessionPage, responses=FILE_ANSWER | NOT_MODIFIED)
 def sessions(request: Request, principal: Reads, parameters: Annotated[PageParameters, Query()]) -> Response:
     """As CSV it is the export: all of the range, with the platform's columns."""
     asked = asked_of(request, principal, parameters.app_id)
     question = SessionQuestion(asked.scope, period_of(parameters, asked.now_ms), filter_of(parameters, parameters.type), parameters.order)
     if wants_csv(request, parameters.format):
-        if not principal.may("export"):
-            raise Problem(403, "not_allowed", "This API key does not have the scope export.")
-        return export(asked, principal, question)
+        may_export(principal)
+        return export(request, asked, principal, question)
     cursor = read_cursor(parameters.cursor, lists.binding(question)) if parameters.cursor else None
     if cursor:
         question = replace(question, period=period_of_cursor(cursor, question.period))
     reach = asked.reach
-    days, after = days_of(asked, question.period, reach), cursor.position if cursor else None
-    answer = lists.page_answer(asked.reader, question, days, after, parameters.limit, reach.as_of_ms)
-    return json_answer(answer)
+    period, after = question.period, cursor.position if cursor else None
+
+    def answer() -> Response:
+        return json_answer(lists.page_answer(asked.reader, question, days_of(asked, period, reach), after, parameters.limit, reach.as_of_ms))
+
+    return answered(request, asked, reach, (period.from_ms, period.to_ms), SESSIONS, answer)
 
 
 @session_routes.get("/sessions/{billing_session_id}", summary="One session, and why it is", response_model=OneSession)

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from services.query.answers import Seats, Trends
+from services.query.freshness import Reach
 from services.query.parameters import SeatParameters, TrendParameters
 from services.query.periods import Period, PeriodError
+from services.query.routes.closed import KEPT, NOT_MODIFIED, answered
 from services.query.routes.common import (
     CSV_ANSWER,
     PROBLEMS,
@@ -22,6 +24,7 @@ from services.query.routes.common import (
     wants_csv,
 )  # fmt: skip
 from services.query.seats import seats_answer
+from services.query.tags import SEATS, SESSIONS
 from services.query.trend_statements import TrendQuestion, seats_statement, trend_statement
 from services.query.trends import Json, trend_answer
 
@@ -33,31 +36,37 @@ trend_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEMS)
 _COUNTS = ("sessions", "billing_sessions", "voice_sessions", "alert_sessions", "conversations", "concurrent_seats", "peak_at", "named_seats", "agent_count")
 
 
-@trend_routes.get("/trends", summary="Sessions, conversations and seats by period", response_model=Trends, responses=CSV_ANSWER)
+@trend_routes.get("/trends", summary="Sessions, conversations and seats by period", response_model=Trends, responses=CSV_ANSWER | NOT_MODIFIED)
 def trends(request: Request, principal: Reads, parameters: Annotated[TrendParameters, Query()]) -> Response:
     """Every bucket of the range is in the answer. As CSV: one row for each bucket and group; all together has an empty group."""
     asked = asked_of(request, principal, parameters.app_id)
     period = period_of(parameters, asked.now_ms, parameters.interval)
-    answer = _trends(asked, period, period.before() if parameters.compare else None, parameters)
-    if wants_csv(request, parameters.format):
-        return _as_csv(answer, period)
-    return json_answer(answer)
+    reach, previous = asked.reach, period.before() if parameters.compare else None
+
+    def answer() -> Response:
+        found = _trends(asked, reach, period, previous, parameters)
+        return _as_csv(found, period) if wants_csv(request, parameters.format) else json_answer(found)
+
+    return answered(request, asked, reach, ((previous or period).from_ms, period.to_ms), (*SESSIONS, *SEATS), answer, keeps=KEPT)
 
 
-@trend_routes.get("/seats", summary="Concurrent seats, named seats and agents of a range", response_model=Seats)
+@trend_routes.get("/seats", summary="Concurrent seats, named seats and agents of a range", response_model=Seats, responses=NOT_MODIFIED)
 def seats(request: Request, principal: Reads, parameters: Annotated[SeatParameters, Query()]) -> Response:
     """Of the scope together and of every app in it."""
     asked = asked_of(request, principal, parameters.app_id)
     period = period_of(parameters, asked.now_ms)
     reach, bounds_ms = asked.reach, (period.from_ms, period.to_ms)
     question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms), group_by="app")
-    return json_answer(seats_answer(question, period, reach, asked.reader.rows(seats_statement(question))))
+
+    def answer() -> Response:
+        return json_answer(seats_answer(question, period, reach, asked.reader.rows(seats_statement(question))))
+
+    return answered(request, asked, reach, bounds_ms, SEATS, answer, keeps=KEPT)
 
 
-def _trends(asked: Asked, period: Period, previous: Period | None, parameters: TrendParameters) -> Json:
+def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None, parameters: TrendParameters) -> Json:
     edges_ms = (*previous.starts_ms, *period.edges_ms) if previous else period.edges_ms
     bounds_ms = (*((previous.from_ms,) if previous else ()), period.from_ms, period.to_ms)
-    reach = asked.reach
     days = reach.uncounted_until(period.to_ms)
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
     question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
