@@ -91,14 +91,18 @@ class KafkaFacts:
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     sink = settings.sink
-    return client_config(settings.kafka, settings.log_level) | ({"group.instance.id": sink.instance} if sink.instance else {}) | {
-        "group.id": sink.group_id,
-        "session.timeout.ms": sink.session_timeout_ms,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        # An offset that is gone must be heard of, not skipped.
-        "auto.offset.reset": "error",
-        "partition.assignment.strategy": "cooperative-sticky",
-        "fetch.wait.max.ms": 100,
-        "queued.max.messages.kbytes": 65_536,
-    }
+    return (
+        client_config(settings.kafka, settings.log_level)
+        | ({"group.instance.id": sink.instance} if sink.instance else {})
+        | {
+            "group.id": sink.group_id,
+            "session.timeout.ms": sink.session_timeout_ms,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            # An offset that is gone must be heard of, not skipped.
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 65_536,
+        }
+    )

@@ -17,7 +17,7 @@ from services.runtime.lifecycle import EXIT_UNEXPECTED
 from services.runtime.settings import SinkSettings
 from services.sink import metrics
 from services.sink.arrow import arrow_stream
-from services.sink.rows import TABLES, Unreadable, to_columns
+from services.sink.rows import TABLES, Facts, Unreadable
 from services.sink.source import FactRecord, FactSource, NotCommitted
 from services.sink.store import FactStore, StoreAway
 from services.sink.waiting import Partition, Waiting
@@ -115,7 +115,7 @@ class Sink:
         table = TABLES[topic]
         try:
             with metrics.INSERT_SECONDS.time():
-                self._store.insert(table, to_columns(topic, values))
+                self._store.insert(table, Facts(topic, values))
         except Unreadable as reason:
             raise self._no_fact(topic) from reason
         metrics.ROWS.labels(table.name).inc(len(values))
@@ -124,7 +124,7 @@ class Sink:
         """One of those that wait is none: the first such, by looking at each."""
         for partition, offset, value in self._waiting.places(topic):
             try:
-                arrow_stream(TABLES[topic], to_columns(topic, [value]))
+                arrow_stream(TABLES[topic], Facts(topic, [value]))
             except Unreadable as reason:
                 return NoFact(
                     f"{topic}/{partition}/{offset} is no fact: {reason}. Nothing was lost, and the sink cannot go on: find out who wrote it "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Protocol
 
-from services.sink.rows import Columns, Table
+from services.sink.rows import Facts, Table
 
 
 class StoreAway(Exception):
@@ -15,7 +14,7 @@ class StoreAway(Exception):
 class FactStore(Protocol):
     """Rows handed over twice are one row under FINAL, so that every insert may be repeated."""
 
-    def insert(self, table: Table, rows: Iterable[Columns]) -> None:
-        """Return when the rows, which come as columns some at a time, are durable. Raises StoreAway, and Unreadable before anything is inserted."""
+    def insert(self, table: Table, facts: Facts) -> None:
+        """Return when the facts are durable rows. Raises StoreAway, and Unreadable before anything is inserted."""
 
     def close(self) -> None: ...

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -17,7 +16,7 @@ from services.runtime.lifecycle import Service, run_service
 from services.runtime.settings import Settings
 from services.sink.clickhouse_store import ClickHouseStore
 from services.sink.kafka import KafkaFacts
-from services.sink.rows import Columns, Table
+from services.sink.rows import Facts, Table
 from services.sink.sink import Sink
 
 _SESSIONS: Final = "billing_sessions"
@@ -30,12 +29,11 @@ class TimedStore(ClickHouseStore):
         super().__init__(settings.clickhouse)
         self.inserted: dict[str, int] = {}
 
-    def insert(self, table: Table, rows: Iterable[Columns]) -> None:
-        kept = list(rows)
-        super().insert(table, kept)
+    def insert(self, table: Table, facts: Facts) -> None:
+        super().insert(table, facts)
         now_ms = wall_ms()
         if table.name == _SESSIONS:
-            for columns in kept:
+            for columns in facts:
                 for ident in columns[0]:
                     self.inserted.setdefault(str(ident), now_ms)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from services.sink.rows import Columns, Table
+from services.sink.rows import Facts, Table
 from services.sink.sink import Sink
 from services.sink.source import FactRecord, NotCommitted, Owner
 from services.sink.store import StoreAway
@@ -138,9 +138,9 @@ class Inserts:
     def __init__(self, process: SinkProcess) -> None:
         self._process = process
 
-    def insert(self, table: Table, rows: Iterable[Columns]) -> None:
+    def insert(self, table: Table, facts: Facts) -> None:
         process = self._process
-        turned: list[Row] = [row for columns in rows for row in zip(*columns, strict=True)]
+        turned: list[Row] = [row for columns in facts for row in zip(*columns, strict=True)]
         process.effect()
         if process.world.store_away():
             raise StoreAway("simulated")

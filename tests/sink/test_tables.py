@@ -9,7 +9,7 @@ import pytest
 from services.events import topics
 from services.events.times import parse_ms
 from services.sink.clickhouse_store import ClickHouseStore
-from services.sink.rows import TABLES, to_columns
+from services.sink.rows import TABLES, Facts
 from tests.query.stage import Fact, session
 from tests.sink.made_up import one_of_each
 from tests.sink.stage import Stage
@@ -20,7 +20,7 @@ IN_JANUARY = "SELECT {what} FROM {source} WHERE workspace_id = 'w' AND start >= 
 
 def insert(stage: Stage, topic: str, facts: Sequence[Fact]) -> None:
     store = ClickHouseStore(stage.settings.clickhouse)
-    store.insert(TABLES[topic], to_columns(topic, [encoded(fact) for fact in facts]))
+    store.insert(TABLES[topic], Facts(topic, [encoded(fact) for fact in facts]))
     store.close()
 
 

@@ -6,14 +6,17 @@ mod columns;
 mod decode;
 mod episode;
 mod hours;
+mod json;
 mod kinds;
 mod msgpack;
 mod names;
 mod publish;
 mod records;
+mod binary;
 mod rules;
 mod talk;
 mod talks;
+mod times;
 mod usage;
 mod voice;
 mod walk;
@@ -199,6 +202,18 @@ impl Poll {
     }
 }
 
+/// Facts of one topic as RowBinary of its table, `columns` its (name, ClickHouse type); None: one of them is left to Python.
+#[pyfunction]
+fn row_binary<'py>(py: Python<'py>, values: &Bound<'py, PyList>, columns: Vec<(String, String)>) -> Option<Bound<'py, PyBytes>> {
+    let columns: Option<Vec<_>> = columns.into_iter().map(|(name, kind)| Some((name, binary::Kind::of(&kind)?))).collect();
+    let columns = columns?;
+    let mut out = Vec::with_capacity(values.len() * 320);
+    for value in values.iter() {
+        binary::append(&mut out, value.downcast::<PyBytes>().ok()?.as_bytes(), &columns)?;
+    }
+    Some(PyBytes::new(py, &out))
+}
+
 fn texts<'py>(list: &Bound<'py, PyList>) -> PyResult<Vec<Bound<'py, PyString>>> {
     list.iter().map(|item| Ok(item.downcast_into::<PyString>()?)).collect()
 }
@@ -212,6 +227,7 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 
 #[pymodule]
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(row_binary, module)?)?;
     module.add_class::<Poll>()?;
     module.add_class::<Talks>()
 }

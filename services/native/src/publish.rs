@@ -2,14 +2,9 @@
 
 use crate::names::split_key;
 use crate::records::{Body, Record, What};
-use crate::rules::HOUR_MS;
 use crate::talk::Talk;
+use crate::times::format_ms;
 use sha2::{Digest, Sha256};
-
-const DAY_MS: i64 = 24 * HOUR_MS;
-/// 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
-const FIRST_MS: i64 = -62_135_596_800_000;
-const LAST_MS: i64 = 253_402_300_799_999;
 
 /// One record of an aggregate topic.
 pub struct Fact {
@@ -159,37 +154,4 @@ fn decimal(out: &mut Vec<u8>, number: i64) {
         out.push(b'-');
     }
     out.extend_from_slice(&digits[at..]);
-}
-
-/// RFC 3339 in UTC with milliseconds; what lies outside the years 0001-9999 is written as their first or last millisecond.
-fn format_ms(instant_ms: i64) -> [u8; 24] {
-    let instant_ms = instant_ms.clamp(FIRST_MS, LAST_MS);
-    let (year, month, day) = civil(instant_ms.div_euclid(DAY_MS));
-    let of_day = instant_ms.rem_euclid(DAY_MS);
-    let mut out = *b"0000-00-00T00:00:00.000Z";
-    let fields = [
-        (0, 4, year), (5, 2, month), (8, 2, day), (11, 2, of_day / HOUR_MS), (14, 2, of_day / 60_000 % 60), (17, 2, of_day / 1000 % 60),
-        (20, 3, of_day % 1000),
-    ];
-    for (at, width, value) in fields {
-        let mut rest = value;
-        for place in (at..at + width).rev() {
-            out[place] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    }
-    out
-}
-
-/// (year, month, day) of a day counted from 1970-01-01, in the Gregorian calendar. Eras of 400 years that begin on 1 March make leap days fall at their end.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let from_era = days + 719_468;
-    let era = from_era.div_euclid(146_097);
-    let day_of_era = from_era.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
