@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json
 
 from services.accounts.keys import Principal
 from services.accounts.limits import EXPORT_RETRY_S, QuotaExceeded
@@ -30,7 +30,7 @@ def begin(connection: Connection, principal: Principal, manifest: Manifest, now:
         "INSERT INTO exports (export_id, workspace_id, key_prefix, app_ids, state, manifest, created_at) VALUES (%s, %s, %s, %s, %s, %s, %s)",
         (
             manifest["export_id"], principal.workspace_id, principal.key_prefix, list(principal.app_ids) or None, manifest["state"],
-            Jsonb(dict(manifest)), now,
+            Json(dict(manifest)), now,
         ),
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def _take_place(connection: Connection, principal: Principal, now: datetime) -> 
 def end(connection: Connection, export_id: str, manifest: Manifest, now: datetime) -> None:
     connection.execute(
         "UPDATE exports SET state = %s, manifest = %s, ended_at = %s WHERE export_id = %s AND state = 'running'",
-        (manifest["state"], Jsonb(dict(manifest)), now, export_id),
+        (manifest["state"], Json(dict(manifest)), now, export_id),
     )
 
 

@@ -101,7 +101,8 @@ def json_answer(content: object) -> Response:
 def csv_answer(titles: Sequence[str], rows: Iterable[Sequence[object]], file_name: str) -> Response:
     """A small table. No text of a cell is run by a spreadsheet (OWASP: CSV injection)."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    # Line ends of RFC 4180: with others the writer leaves a text with a carriage return unquoted, and its rest would be a line of its own.
+    writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(titles)
     writer.writerows([safe_cell(value) for value in row] for row in rows)
     return Response(out.getvalue(), media_type=CSV_TYPE, headers=attachment(file_name))

@@ -1,7 +1,7 @@
 // What is shown, as CSV (RFC 4180): the rows and columns of the table, no more and no fewer. Pure.
 // Rules: every instant carries the zone's offset; no data is an empty field and 0 is 0; texts that a spreadsheet would run as a formula get an apostrophe.
 
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 const QUOTED = /[",\r\n]/;
 
 export function csvOf(shown) {
