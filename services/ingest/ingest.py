@@ -57,7 +57,12 @@ class Ingest:
     def poll(self) -> None:
         """Read for one poll, send what came of it, commit what is acknowledged."""
         limits = self._settings.ingest
-        runs = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
+        try:
+            runs = self._ports.source.read(limits.poll_events_max, limits.poll_ms / 1000)
+        except Exception:
+            # Whose partitions they are now is not known: closing commits nothing more.
+            self._torn = True
+            raise
         self._torn = True
         self._add(runs)
         if runs or self._clock.monotonic_s() - self._ticked_at >= limits.tick_s:

@@ -11,11 +11,12 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from services.events import topics
 from services.ingest.batcher import RawPartition
 from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start, replaced
+from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S, client_config
 from services.runtime.settings import Settings
 from services.runtime.topic_ids import Watch
@@ -86,10 +87,11 @@ class KafkaSource:
                 f"{message.topic()}/{message.partition()}: records that were never read are gone ({error.str()}): retention or a new topic of the same name. "
                 "Restore them; or accept the loss, and meter what is left anew: `quarterhour rebuild`."
             )
-        if error.fatal() or not error.retriable():
+        # As a message, a fatal error tells so by its code alone, and the consumer gives nothing any more (seen: fenced after a broker's restart).
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            raise Unavailable(f"Kafka does not let this consumer go on: {error.str()}. Nothing is lost; the next start reads on from the last commit.")
+        if not error.retriable():
             _log.warning("kafka read", error=error.str())
-        if error.fatal():
-            raise KafkaException(error)
 
 
 class KafkaOutgoing:

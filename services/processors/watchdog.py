@@ -78,7 +78,7 @@ class Watchdog:
 
     def _run(self) -> None:
         waiting = Waiting()
-        admin = AdminClient(client_config(self._kafka, "ERROR"))
+        admin = self._asker()
         with Committed(self._kafka) as committed:
             while True:
                 time.sleep(self._stall_s / _LOOKS)
@@ -88,8 +88,13 @@ class Watchdog:
                 except KafkaException as error:
                     log.warning("the brokers do not say how far this worker is", error=str(error))
                     waiting = Waiting()
+                    # A client that knew the brokers before a restart may hear for ever that what it knows is old (seen: FENCED_LEADER_EPOCH).
+                    admin = self._asker()
                     continue
                 self._judge(*waiting.look(time.monotonic(), work(view, lag)))
+
+    def _asker(self) -> AdminClient:
+        return AdminClient(client_config(self._kafka, "ERROR"))
 
     def _judge(self, still_s: float, name: Hashable) -> None:
         metrics.STILL_SECONDS.set(still_s)

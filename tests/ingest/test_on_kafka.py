@@ -10,7 +10,8 @@ from typing import Any
 
 from services.events.topics import AGENTS, CONVERSATIONS, RAW_TOPICS, VOICE
 from services.ingest.batcher import Totals
-from tests.ingest.stage import RAW_PARTITIONS, Stage
+from services.runtime.errors import Unavailable
+from tests.ingest.stage import RAW_PARTITIONS, WAIT_S, Stage
 from tests.reference.model import reference_of_events
 from tests.spec.timeline import T0_MS, CloudEvent, cloud_events, instant
 
@@ -142,3 +143,16 @@ def test_all_of_it_read_again_with_other_cuts_changes_nothing(stage: Stage) -> N
 
     assert sum(map(len, stage.ranges().values())) > 2 * sum(map(len, before.values()))
     assert stage.metered() == reference_of_events(history)
+
+
+def test_one_who_is_fenced_ends_and_does_not_read_nothing_for_ever(stage: Stage) -> None:
+    """Kafka says so when a static member joins anew, as after a broker's restart; the client says it once, as a message."""
+    first = stage.start(instance="one")
+    stage.write((CONVERSATIONS, 0), [b"{}"], T0_MS)
+    stage.wait_until_committed()
+    second = stage.start(instance="one")
+    assert first.wait(WAIT_S) == Unavailable.exit_code
+    assert "fenced" in stage.logs()
+    stage.write((CONVERSATIONS, 0), [b"{}"], T0_MS)
+    stage.wait_until_committed()
+    stage.stop(second)
