@@ -6,6 +6,7 @@ Exit codes: 0 after SIGTERM or Ctrl-C with everything written, 1 when it cannot 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import getpass
 import ipaddress
 import signal
@@ -13,8 +14,13 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.local.clickhouse.users import Users, UsersError, add_user, open_users, read_users
+
+if TYPE_CHECKING:
+    from services.local.clickhouse.engine import Engine
+    from services.local.clickhouse.http import Application
 
 CLOSE_S_MAX = 15.0
 
@@ -95,8 +101,9 @@ def _serve(arguments: argparse.Namespace, users: Users, listener: socket.socket)
     except EngineUnusable as error:
         print(error, file=sys.stderr)
         return 1
+    application = Application(engine, users, reads_max=arguments.reads, writes_max=arguments.inserts)
     config = uvicorn.Config(
-        Application(engine, users, reads_max=arguments.reads, writes_max=arguments.inserts),
+        application,
         http="h11",
         lifespan="off",
         ws="none",
@@ -111,8 +118,13 @@ def _serve(arguments: argparse.Namespace, users: Users, listener: socket.socket)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
     uvicorn.Server(config).run(sockets=[listener])
-    _close(engine.close)
+    _close(lambda: _close_all(application, engine))
     return 0
+
+
+def _close_all(application: Application, engine: Engine) -> None:
+    asyncio.run(application.close())
+    engine.close()
 
 
 def _close(close: object) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import BinaryIO, TypeVar
 
@@ -22,6 +21,7 @@ from services.local.clickhouse.codecs import CodecError, choose_encoding
 from services.local.clickhouse.engine import Answer, Engine, EngineError, Session
 from services.local.clickhouse.replies import Reply, native_header, without_headers
 from services.local.clickhouse.requests import STATEMENT_BYTES_MAX, Body, Call, read_call, read_statement_bytes
+from services.local.clickhouse.sessions import Sessions, Thread
 from services.local.clickhouse.statements import HEADER_RECORDS, Insert, Statement, header_bytes, read_insert, read_statement
 from services.local.clickhouse.users import User, Users
 
@@ -32,24 +32,12 @@ _PIECE_BYTES = 1 << 20
 _SPOOL_BYTES = 32 << 20
 
 
-class Thread:
-    """One thread for the engine's calls of one request."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
-    def end(self) -> None:
-        self._pool.shutdown(wait=False)
-
-
 class Application:
     """`wait_s`: how long a request waits for its lane before it is refused (code 202)."""
 
     def __init__(self, engine: Engine, users: Users, *, reads_max: int = 8, writes_max: int = 2, wait_s: float = 60.0) -> None:
         self._engine = engine
+        self._sessions = Sessions(engine)
         self._users = users
         self._reads = asyncio.Semaphore(reads_max)
         self._writes = asyncio.Semaphore(writes_max)
@@ -86,11 +74,12 @@ class Application:
         user = await asyncio.to_thread(self._authenticate, call)
         text, insert = await _read_head(call)
         lane = self._reads if insert is None else self._writes
-        async with _place_in(lane, self._wait_s), self._session(call, user) as (thread, session):
+        readonly = user.readonly or (2 if call.reads_only else 0)
+        async with _place_in(lane, self._wait_s), self._sessions.lease(call.parameters.get("database", ""), call.settings, readonly) as lease:
             if insert is None:
-                await _answer(call, text, reply, thread, session)
+                lease.is_untouched = await _answer(call, text, reply, lease.thread, lease.session)
             else:
-                answer = await _insert(insert, text[insert.data_at :], call.body, thread, session)
+                answer = await _insert(insert, text[insert.data_at :], call.body, lease.thread, lease.session)
                 await reply.whole(answer, "")
 
     def _authenticate(self, call: Call) -> User:
@@ -102,18 +91,9 @@ class Application:
             )
         return user
 
-    @asynccontextmanager
-    async def _session(self, call: Call, user: User) -> AsyncIterator[tuple[Thread, Session]]:
-        thread = Thread()
-        try:
-            readonly = user.readonly or (2 if call.reads_only else 0)
-            session = await thread.run(lambda: self._engine.session(call.parameters.get("database", ""), call.settings, readonly))
-            try:
-                yield thread, session
-            finally:
-                await thread.run(session.close)
-        finally:
-            thread.end()
+    async def close(self) -> None:
+        """Before the engine is closed."""
+        await self._sessions.close()
 
 
 async def _read_head(call: Call) -> tuple[bytes, Insert | None]:
@@ -144,22 +124,23 @@ async def _insert(insert: Insert, data: bytes, body: Body, thread: Thread, sessi
         raise
 
 
-async def _answer(call: Call, text: bytes, reply: Reply, thread: Thread, session: Session) -> None:
+async def _answer(call: Call, text: bytes, reply: Reply, thread: Thread, session: Session) -> bool:
+    """Whether it was a SELECT, answered to its end."""
     statement = read_statement(text)
     if statement.refusal:
         raise EngineError(statement.refusal)
     sql, format_name = text.decode(), statement.format or call.default_format
     if not statement.selects or format_name.lower() not in HEADER_RECORDS:
         await reply.whole(await thread.run(lambda: session.run(sql, format_name, call.bound)), format_name)
-        return
+        return statement.selects
     pieces = session.stream(sql, format_name, call.bound)
     try:
         first = await thread.run(lambda: next(pieces, None))
         if first is None:
             await reply.whole(await thread.run(lambda: _no_rows(session, statement, sql, format_name, call.bound)), format_name)
-        else:
-            document = without_headers(pieces, first, header_bytes(format_name, first))
-            await (_send_at_end if call.waits_for_end else _send_as_it_comes)(document, format_name, reply, thread)
+            return True
+        document = without_headers(pieces, first, header_bytes(format_name, first))
+        return await (_send_at_end if call.waits_for_end else _send_as_it_comes)(document, format_name, reply, thread)
     finally:
         await thread.run(pieces.close)
 
@@ -172,19 +153,22 @@ def _no_rows(session: Session, statement: Statement, sql: str, format_name: str,
     return Answer(native_header([(row[0], row[1]) for row in described["data"]]), 0, 0, 0, 0, 0, 0.0)
 
 
-async def _send_as_it_comes(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> None:
+async def _send_as_it_comes(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> bool:
+    """Whether all of it came."""
     compress = reply.encoder()
     await reply.begin(format_name)
     try:
         while (piece := await thread.run(lambda: next(document, None))) is not None:
             await reply.piece(compress.feed(piece))
         await reply.piece(compress.finish(), more=False)
+        return True
     except EngineError as error:
         # The body is left unfinished on purpose: the server then cuts the connection.
         await reply.piece(compress.feed(reply.broken_off(error)) + compress.finish())
+        return False
 
 
-async def _send_at_end(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> None:
+async def _send_at_end(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> bool:
     """For `wait_end_of_query`: an error after any number of rows is still an error status."""
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
         length = await thread.run(lambda: _spool(document, spool, reply))
@@ -193,6 +177,7 @@ async def _send_at_end(document: Iterator[bytes], format_name: str, reply: Reply
         while piece := await thread.run(lambda: spool.read(_PIECE_BYTES)):
             await reply.piece(piece)
         await reply.piece(b"", more=False)
+    return True
 
 
 def _spool(document: Iterator[bytes], spool: BinaryIO | tempfile.SpooledTemporaryFile[bytes], reply: Reply) -> int:

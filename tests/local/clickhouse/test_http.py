@@ -103,6 +103,34 @@ def test_settings_and_the_database_hold_for_one_request(server: Server) -> None:
     assert server.ask(sql, session_id="s").text != "default\t9\n"
 
 
+READ_ONLY = {"readonly": "1", "database": "t", "max_block_size": "7"}
+
+
+def test_requests_that_can_change_nothing_see_their_own_settings_and_no_others(server: Server) -> None:
+    sql = "SELECT currentDatabase(), getSetting('max_block_size')"
+    for _ in range(3):
+        for size in ("7", "8"):
+            assert server.ask(sql, **READ_ONLY | {"max_block_size": size}).text == f"t\t{size}\n"
+        assert server.ask(sql, **READ_ONLY | {"database": "default"}).text == "default\t7\n"
+        assert server.ask(sql).text.startswith("default\t")
+
+
+def test_what_a_shared_session_is_asked_in_between_leaves_nothing_behind(server: Server, table: str) -> None:
+    sql = "SELECT currentDatabase(), getSetting('max_block_size')"
+    assert server.ask(sql, **READ_ONLY).text == "t\t7\n"
+    for other in (
+        "USE default",
+        "SET max_block_size = 9",
+        "SELECT throwIf(1)",
+        "SELECT 1 SETTINGS max_block_size = 9",
+        f"INSERT INTO {table} VALUES (1)",
+        "SELEC",
+    ):
+        server.ask(other, **READ_ONLY)
+    assert server.ask("CREATE TEMPORARY TABLE mine (n Int8)", **READ_ONLY).status != 200
+    assert server.ask(sql, **READ_ONLY).text == "t\t7\n"
+
+
 @pytest.mark.parametrize("value", ["it's", "tab\t, line\n, back\\slash \\N", "é😀", "", "'; DROP TABLE x --", "x" * 100_000])
 def test_parameters_are_bound_by_the_server_whatever_they_hold(server: Server, value: str) -> None:
     assert server.client().query("SELECT {v:String}, {n:Array(Nullable(Int64))}", parameters={"v": value, "n": [1, None]}).result_rows == [(value, [1, None])]
