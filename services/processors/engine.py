@@ -12,7 +12,7 @@ import asyncio
 import gc
 import logging
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from time import monotonic
 from typing import Any, Final, Protocol, cast
@@ -38,8 +38,6 @@ _FETCH_WAIT_MS: Final = 100
 _CLOSED_FETCH_S: Final = 0.2
 """While the sources are closed a fetch is short: the seek waits for it."""
 _REQUEST_S: Final = 20.0
-_STATE_BATCH_BYTES: Final = 512 * 1024
-_STATE_RECORD_BYTES_MAX: Final = 8 * 1024 * 1024
 _FETCH_BYTES_MAX: Final = 4 * 1024 * 1024
 _WATCH_S: Final = 0.5
 _STOP_S_MAX: Final = 30.0
@@ -47,6 +45,10 @@ CLOSED_ALARM_S: Final = 30.0
 
 log = structlog.get_logger("services.processors")
 logging.getLogger(__name__).setLevel(logging.WARNING)  # Faust logs each start and stop of a subclass under the subclass's module
+
+
+Append = Callable[[str, int, Sequence[tuple[bytes, bytes]]], Awaitable[None]]
+"""(topic, partition, (key, value) of each record) → returns when the brokers have acknowledged all; raises when one is refused."""
 
 
 class Handler(Protocol):
@@ -163,14 +165,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
-class _Producer(driver.Producer):
-    def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
-
-
 class _Transport(driver.Transport):
     Consumer = SafeConsumer
-    Producer = _Producer
 
 
 class _StateTable(Table[bytes, bytes]):
@@ -200,8 +196,9 @@ class _App(faust.App):
 class Engine:
     """A Faust application around a handler: it starts, rebalances, recovers and stops; what the messages mean is the handler's."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, append: Append) -> None:
         check_engine()
+        self._append = append
         self.app = _new_app(settings)
         self.app.transport = _Transport(self.app.conf.broker_consumer, self.app)
         partitions = settings.kafka.batches_partitions
@@ -250,16 +247,8 @@ class Engine:
 
     async def write_state(self, partition: int, records: Sequence[tuple[bytes, bytes]]) -> None:
         """Append to the state topic and wait for the brokers; only then does the table hold the records."""
-        topic = self._table.changelog_topic
-        sent: list[asyncio.Future[Any]] = []
+        await self._append(self._table.changelog_topic.get_topic_name(), partition, records)
         for key, value in records:
-            sent.append(cast("asyncio.Future[Any]", await topic.send(key=key, value=value, partition=partition, key_serializer="raw", value_serializer="raw")))
-        if sent:
-            _, late = await asyncio.wait(sent, timeout=2 * _REQUEST_S)
-            if late:
-                raise Fatal(Exit.RESTART, f"The brokers did not acknowledge state within {2 * _REQUEST_S:.0f} s. Nothing of this epoch is acknowledged.")
-        for (key, value), acknowledged in zip(records, sent, strict=True):
-            acknowledged.result()
             self._table.data[key] = value
             metrics.STATE_RECORDS.inc()
             metrics.STATE_BYTES.inc(len(value))
@@ -336,10 +325,6 @@ def _new_app(settings: Settings) -> _App:
         broker_max_poll_interval=300.0,
         consumer_group_instance_id=processors.instance or None,
         consumer_max_fetch_size=_FETCH_BYTES_MAX,
-        producer_acks=-1,
-        producer_request_timeout=_REQUEST_S,
-        producer_max_batch_size=_STATE_BATCH_BYTES,
-        producer_max_request_size=_STATE_RECORD_BYTES_MAX,
         stream_buffer_maxsize=64,
         stream_recovery_delay=0.0,
         store="memory://",

@@ -54,12 +54,13 @@ def build_app(settings: Settings, make_fold: MakeFold) -> tuple[Engine, Worker]:
     """The engine and the worker that it drives, connected. Needs a running event loop."""
     from services.processors.engine import Engine
 
-    engine = Engine(settings)
+    producer = FactProducer(settings.kafka)
+    engine = Engine(settings, producer.append)
     processors = settings.processors
     pauses = PauseGuard(processors.session_timeout_s / 2)
     pauses.start()
     effects = Effects(
-        facts=FactProducer(settings.kafka),
+        facts=producer,
         write_state=engine.write_state,
         acknowledge=engine.acknowledge,
         check_pause=pauses.check,

@@ -6,7 +6,7 @@ A test that fails here with a new version is no error of that version: look whet
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,11 +71,15 @@ class Thread:
         self.sought.append(offsets)
 
 
+async def _no_state(_topic: str, _partition: int, _records: Sequence[tuple[bytes, bytes]]) -> None:
+    raise AssertionError("nothing is applied here")
+
+
 class Opened:
     """An engine that is not started, its consumer on a `Thread`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.engine, self.handler, self.thread = Engine(Settings()), Handler(), Thread()
+        self.engine, self.handler, self.thread = Engine(Settings(), _no_state), Handler(), Thread()
         self.engine.connect(self.handler)
         found = self.engine.app.consumer
         assert isinstance(found, SafeConsumer)
