@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,13 +13,14 @@ from typer.testing import CliRunner, Result
 from services.accounts.keys import Principal
 from services.accounts.store import Accounts
 from services.cli import keys, workspaces
+from services.local.state import held, write_environment
 
 
-def run(postgres_dsn: str, *arguments: str, group: str = "keys") -> Result:
+def run(postgres_dsn: str | None, *arguments: str, group: str = "keys") -> Result:
     app = typer.Typer()
     keys.register(app)
     workspaces.register(app)
-    return CliRunner().invoke(app, [group, *arguments], env={"QUARTERHOUR_POSTGRES__DSN": postgres_dsn})
+    return CliRunner().invoke(app, [group, *arguments], env={"QUARTERHOUR_POSTGRES__DSN": postgres_dsn} if postgres_dsn else {})
 
 
 def test_a_key_that_was_made_is_good_until_it_is_revoked(postgres_dsn: str, accounts: Accounts) -> None:
@@ -99,3 +101,10 @@ def test_workspaces_apps_and_people_are_set_and_listed(postgres_dsn: str) -> Non
 def test_a_person_that_cannot_be_is_refused(postgres_dsn: str, accounts: Accounts, wrong: tuple[str, ...], code: int) -> None:
     assert run(postgres_dsn, *wrong, group="people").exit_code == code
     assert accounts.list_people("w") == []
+
+
+def test_the_accounts_of_a_local_stack_are_found_by_its_data_directory(postgres_dsn: str, accounts: Accounts, tmp_path: Path) -> None:
+    with held(tmp_path):
+        write_environment(tmp_path, {"QUARTERHOUR_POSTGRES__DSN": postgres_dsn})
+        made = run(None, "create", "--workspace", "w-local", "--data-dir", str(tmp_path))
+    assert isinstance(accounts.admit(made.stdout.strip(), datetime.now(UTC) + timedelta(seconds=1)), Principal)
