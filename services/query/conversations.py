@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from services.query.cursor import Cursor, Position, digest, write_cursor
-from services.query.days import Days, day_of, windows
+from services.query.days import ReadDays, day_of, page_windows
 from services.query.periods import Period
 from services.query.session_statements import EPISODE_FIELDS, Order, SessionFilter, columns, filter_sql
 from services.query.statement import FROM, TO, Reader, Row, Scope, Statement, scope_parameters, scope_sql
@@ -56,7 +56,7 @@ def conversation_parameters(question: ConversationQuestion, window: tuple[int, i
     return scope_parameters(question.scope) | days | {name: list(values) for name, values in lists.items() if values}
 
 
-def page_answer(reader: Reader, question: ConversationQuestion, days: Days, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
+def page_answer(reader: Reader, question: ConversationQuestion, days: ReadDays, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
     """`answers.ConversationPage`."""
     period = question.period
     rows = _page_rows(reader, question, days, after, limit + 1)
@@ -74,14 +74,15 @@ def page_answer(reader: Reader, question: ConversationQuestion, days: Days, afte
     }
 
 
-def _page_rows(reader: Reader, question: ConversationQuestion, days: Days, after: Position | None, wanted: int) -> Sequence[Row]:
+def _page_rows(reader: Reader, question: ConversationQuestion, days: ReadDays, after: Position | None, wanted: int) -> Sequence[Row]:
     descending = question.order == "desc"
     from_ms, to_ms = question.period.from_ms, question.period.to_ms
     if after:
         from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
     rare = question.which.is_rare or question.is_open is not None
     rows: list[Row] = []
-    for window in [(from_ms, to_ms)] if rare else windows(days, from_ms, to_ms, wanted, descending=descending):
+    pieces = [(from_ms, to_ms)] if rare else (window for _, window in page_windows(days, from_ms, to_ms, wanted, descending=descending))
+    for window in pieces:
         rows += reader.rows(conversation_page(question, window, after, wanted - len(rows)))
         if len(rows) >= wanted:
             break

@@ -6,7 +6,7 @@ days whose counts are not valid are added. So only these days are read, whatever
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ QUARTER_MS: Final = 900_000
 UNCOUNTED_ROWS: Final = 50_000
 """What a day may hold of which nothing is known: a guess that only decides how much is read at once."""
 GROWTH: Final = 16
+FIRST_SPAN_MS: Final = 4 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,30 @@ FROM (
 )
 GROUP BY start_day, t0_day"""
     return Statement(text, scope_parameters(scope) | {"from": from_ms, "to": to_ms})
+
+
+ReadDays = Callable[[int, int], Days]
+"""What is known of [from_ms, to_ms)."""
+
+
+def spans(from_ms: int, to_ms: int, *, descending: bool = False) -> Iterator[tuple[int, int]]:
+    """[from_ms, to_ms) in the order of reading, in pieces that grow: a page seldom needs to know more than the first days."""
+    length_ms = FIRST_SPAN_MS
+    while from_ms < to_ms:
+        if descending:
+            yield max(from_ms, to_ms - length_ms), to_ms
+            to_ms -= length_ms
+        else:
+            yield from_ms, min(to_ms, from_ms + length_ms)
+            from_ms += length_ms
+        length_ms *= GROWTH
+
+
+def page_windows(read: ReadDays, from_ms: int, to_ms: int, rows: int, *, descending: bool) -> Iterator[tuple[Days, tuple[int, int]]]:
+    """Pieces in which to look for the `rows` of a page, each with what is known of its days."""
+    for span in spans(from_ms, to_ms, descending=descending):
+        days = read(*span)
+        yield from ((days, window) for window in windows(days, *span, rows, descending=descending))
 
 
 def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool = False, growth: int = GROWTH) -> Iterator[tuple[int, int]]:

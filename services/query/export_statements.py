@@ -1,7 +1,8 @@
 """The CSV of SPEC §1, piece by piece, formatted by ClickHouse: bytes that nobody touches again. Pure.
 
-A piece is a part of one UTC day of t0, so that the sessions of a conversation stand together, its conversation is found in the same day, and the pieces
-in order are the whole file in order: by start of the conversation, then of the session. What a piece needs of memory does not grow with the file.
+A piece is some UTC days of t0, or a part of one, so that the sessions of a conversation stand together, its conversation is found in the same piece, and the
+pieces in order are the whole file in order: by start of the conversation, then of the session. What a piece needs of memory does not grow with the file.
+A statement costs as much as 5,000 rows before the first one comes: so days are put together until they have enough.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _WIDE_SQL: Final = str(_WIDE)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """[from_ms, to_ms) of t0, inside of one UTC day."""
+    """[from_ms, to_ms) of t0, which lies in these UTC days."""
 
-    day: str
+    days: tuple[str, ...]
     from_ms: int
     to_ms: int
 
@@ -65,11 +66,23 @@ _CONVERSATION: Final = "type, app_id, conversation_id, conversation_start"
 
 
 def pieces(rows_by_t0_day: Mapping[str, int], t0_days: Sequence[str]) -> Iterator[Piece]:
-    """Every day, in parts of about PIECE_ROWS sessions if they lie evenly."""
+    """Every day, in their order: together while they have less than PIECE_ROWS sessions, in parts of about as many if they lie evenly."""
+    together: list[str] = []
     for day in t0_days:
-        start_ms, parts = day_start_ms(day), max(1, -(-rows_by_t0_day.get(day, 0) // PIECE_ROWS))
-        edges = [start_ms + DAY_MS * part // parts for part in range(parts + 1)]
-        yield from (Piece(day, from_ms, to_ms) for from_ms, to_ms in pairwise(edges))
+        if together and sum(rows_by_t0_day.get(each, 0) for each in (*together, day)) > PIECE_ROWS:
+            yield _whole(together)
+            together = []
+        if (parts := -(-rows_by_t0_day.get(day, 0) // PIECE_ROWS)) > 1:
+            edges = [day_start_ms(day) + DAY_MS * part // parts for part in range(parts + 1)]
+            yield from (Piece((day,), from_ms, to_ms) for from_ms, to_ms in pairwise(edges))
+        else:
+            together.append(day)
+    if together:
+        yield _whole(together)
+
+
+def _whole(days: Sequence[str]) -> Piece:
+    return Piece(tuple(days), day_start_ms(days[0]), day_start_ms(days[-1]) + DAY_MS)
 
 
 def rows_by_t0_day(days: Days) -> dict[str, int]:
@@ -111,10 +124,10 @@ FROM (
 ORDER BY conversation_start, app_id, conversation_id, start, billing_session_id
 FORMAT {"CSVWithNames" if titles else "CSV"}"""
     window = (question.period.from_ms, question.period.to_ms)
-    bounds = {"piece_from": piece.from_ms, "piece_to": piece.to_ms, "piece_day": piece.day, "zone": zone}
-    return Statement(text, session_parameters(question, [piece.day], window) | bounds)
+    bounds = {"piece_from": piece.from_ms, "piece_to": piece.to_ms, "zone": zone}
+    return Statement(text, session_parameters(question, piece.days, window) | bounds)
 
 
 def _in_piece(t0: str) -> str:
     first, end = (f"fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC')" for name in ("piece_from", "piece_to"))
-    return f"toDate({t0}) = {{piece_day:Date}} AND {t0} >= {first} AND {t0} < {end}"
+    return f"toDate({t0}) IN {{t0_days:Array(Date)}} AND {t0} >= {first} AND {t0} < {end}"

@@ -56,20 +56,23 @@ def liveness(as_of_ms: int | None, now_ms: int) -> Liveness:
     return "live" if now_ms - as_of_ms <= LATE_MS else "late"
 
 
-def read_reach(reader: Reader, scope: Scope) -> Reach:
-    [(since_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope))
+def read_reach(reader: Reader, scope: Scope, *, only_watermark: bool = False) -> Reach:
+    """`only_watermark`: without `since_ms` and `assigned_apps`, which cost as much again."""
+    [(since_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope, only_watermark=only_watermark))
     return Reach(since_ms, as_of_ms, frozenset(assigned_apps), tuple(uncounted_days))
 
 
-def reach_statement(scope: Scope) -> Statement:
+def reach_statement(scope: Scope, *, only_watermark: bool = False) -> Statement:
     """One row: the fields of `Reach`."""
+    since = "NULL" if only_watermark else f"(SELECT toUnixTimestamp64Milli(min(first)) FROM ({' UNION ALL '.join(_firsts(scope))}))"
+    assigned = f"(SELECT groupUniqArray(app_id) FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed')"
     text = f"""SELECT
-    (SELECT toUnixTimestamp64Milli(min(first)) FROM ({" UNION ALL ".join(_firsts(scope))})) AS since_ms,
+    {since} AS since_ms,
     (SELECT if(countIf(watermark IS NULL) > 0, NULL, toUnixTimestamp64Milli(min(watermark)))
         FROM ledger FINAL
         WHERE stage = 'processor' AND bitShiftRight(revision, 48) = (SELECT max(bitShiftRight(revision, 48)) FROM ledger WHERE stage = 'processor')
     ) AS as_of_ms,
-    (SELECT groupUniqArray(app_id) FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed') AS assigned_apps,
+    {"[]" if only_watermark else assigned} AS assigned_apps,
     (SELECT arraySort(groupArray(toString(day))) FROM (
         SELECT day FROM usage_days WHERE workspace_id = {{workspace:String}} GROUP BY day HAVING max(counted_at) < max(touched_at) + INTERVAL {SETTLE_S} SECOND
     )) AS uncounted_days"""

@@ -89,16 +89,16 @@ def session_parameters(question: SessionQuestion, t0_days: Sequence[str], window
 
 def ends_statement(scope: Scope, keys: Sequence[Key]) -> Statement:
     """Rows (type, app, conversation, t0, end or null) of these conversations and calls; of those that are known."""
-    text = f"""SELECT 'usage' AS type, app_id, conversation_id, toUnixTimestamp64Milli(start) AS t0_ms, toUnixTimestamp64Milli(end) AS end_ms
+    of_talks = f"""SELECT 'usage' AS type, app_id, conversation_id, toUnixTimestamp64Milli(start) AS t0_ms, toUnixTimestamp64Milli(end) AS end_ms
 FROM conversations FINAL
-WHERE {_at_keys(scope, "start")}
-UNION ALL
-SELECT 'voice' AS type, app_id, conversation_id, toUnixTimestamp64Milli(conversation_start) AS t0_ms,
+WHERE {_at_keys(scope, "start")}"""
+    of_calls = f"""SELECT 'voice' AS type, app_id, conversation_id, toUnixTimestamp64Milli(conversation_start) AS t0_ms,
     if(argMax(rule, billing_sessions.start) = 'V1:ended', toNullable(toUnixTimestamp64Milli(max(billing_sessions.end))), NULL) AS end_ms
 FROM billing_sessions FINAL
 WHERE {_at_keys(scope, "conversation_start")} AND type = 'voice'
 GROUP BY app_id, conversation_id, t0_ms"""
-    return Statement(text, _key_parameters(scope, keys))
+    kinds = {kind for kind, *_ in keys}
+    return Statement("\nUNION ALL\n".join(text for kind, text in (("usage", of_talks), ("voice", of_calls)) if kind in kinds), _key_parameters(scope, keys))
 
 
 def episode_statement(scope: Scope, key: Key) -> Statement:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Final
 
 from services.query.cursor import Cursor, Position, digest, write_cursor
-from services.query.days import Days, windows
+from services.query.days import ReadDays, page_windows
 from services.query.periods import Period
 from services.query.session_statements import (
     EPISODE_FIELDS,
@@ -41,7 +41,7 @@ def binding(question: SessionQuestion) -> str:
     return digest(["sessions", asdict(question.scope), asdict(question.which), question.order])
 
 
-def page_answer(reader: Reader, question: SessionQuestion, days: Days, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
+def page_answer(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
     """`answers.SessionPage`; one row more than asked for tells whether there is another page."""
     scope, period = question.scope, question.period
     rows = _page_rows(reader, question, days, after, limit + 1)
@@ -80,16 +80,16 @@ def one_answer(reader: Reader, scope: Scope, billing_session_id: str, period: Pe
     }
 
 
-def _page_rows(reader: Reader, question: SessionQuestion, days: Days, after: Position | None, wanted: int) -> list[Row]:
+def _page_rows(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, wanted: int) -> list[Row]:
     """The window grows until there are enough rows: a page of a busy year reads minutes of it."""
     descending = question.order == "desc"
     from_ms, to_ms = question.period.from_ms, question.period.to_ms
     if after:
         from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
-    pieces = [(from_ms, to_ms)] if question.which.is_rare else windows(days, from_ms, to_ms, wanted, descending=descending)
     rows: list[Row] = []
-    for window in pieces:
-        rows += reader.rows(session_page(question, days.of_t0(*window), window, after, wanted - len(rows)))
+    pieces = iter([(days(from_ms, to_ms), (from_ms, to_ms))]) if question.which.is_rare else page_windows(days, from_ms, to_ms, wanted, descending=descending)
+    for known, window in pieces:
+        rows += reader.rows(session_page(question, known.of_t0(*window), window, after, wanted - len(rows)))
         if len(rows) >= wanted:
             break
     return rows

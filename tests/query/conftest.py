@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -18,12 +17,11 @@ from services.query.app import create_app
 from services.runtime.migrations import migrate_all
 from services.runtime.settings import AccountsSettings, ClickHouseSettings, PostgresSettings, Settings
 from tests.parts.own import own_clickhouse, own_postgres
-from tests.query.stage import ClickHouse, ms, processor_line
+from tests.query.stage import REVISIONS, ClickHouse, ms, processor_line
 
 NOW = "2026-03-15T12:00"
 UNBOUNDED = AccountsSettings(standard_requests_per_minute=10**6, standard_read_s_per_minute=10**6, standard_exports_at_once=10**3)
 """The clock of a test stands still, and so does its minute."""
-_REVISIONS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +60,7 @@ class Api:
 
     def metered_until(self, watermark: str) -> None:
         """What the newest line of the ledger says. The ledger is of all workspaces."""
-        self.clickhouse.put("ledger", processor_line(watermark, next(_REVISIONS)))
+        self.clickhouse.put("ledger", processor_line(watermark, next(REVISIONS)))
 
     def new_key(self, workspace: str | None = None, *, scopes: tuple[KeyScope, ...] = DEFAULT_SCOPES, apps: tuple[str, ...] = ()) -> str:
         text, _ = self.accounts.create_key(workspace or self.workspace, datetime(2026, 1, 1, tzinfo=UTC), scopes=scopes, app_ids=apps)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from itertools import count
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from services.events.ids import fact_id
@@ -16,6 +17,9 @@ from services.events.times import format_ms, parse_ms
 from services.runtime.settings import ClickHouseSettings
 
 Fact = dict[str, Any]
+
+REVISIONS: Final = count(1)
+"""Of lines of the ledger, which is of all workspaces: the last line that was put says how far things are metered."""
 
 
 def ms(text: str) -> int:

@@ -18,7 +18,7 @@ from services.accounts.store import Accounts
 from services.cli import app
 from services.runtime.settings import Settings
 from tests.parts.ports import free_port
-from tests.query.stage import ClickHouse, processor_line, session
+from tests.query.stage import REVISIONS, ClickHouse, processor_line, session
 from tests.query.test_csv import served
 
 MARCH = ("--from", "2026-03-01", "--to", "2026-03-08", "--timezone", "Asia/Kolkata")
@@ -31,7 +31,7 @@ def service(settings: Settings, clickhouse: ClickHouse, accounts: Accounts) -> I
     key, _ = accounts.create_key("w-exported", datetime(2026, 1, 1, tzinfo=UTC), scopes=["export"])
     facts = (session("w-exported", f"2026-03-0{1 + number % 7}T10:{number % 60:02}:{number // 60:02}", channel_user_id="x" * 1000) for number in range(ROWS))
     clickhouse.put("billing_sessions", *facts)
-    clickhouse.put("ledger", processor_line("2026-03-15T12:00", 1_000_000))
+    clickhouse.put("ledger", processor_line("2026-03-15T12:00", next(REVISIONS)))
     with served(settings) as port:
         yield port, key
 

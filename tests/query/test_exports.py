@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.query.days import Days, windows
+from services.query import export_statements
+from services.query.days import Days, spans, windows
 from services.query.export_statements import PIECE_ROWS, pieces
 from services.query.exports import CsvMeter, stream
 from services.query.statement import Statement
@@ -106,11 +107,35 @@ def test_a_stream_that_nobody_reads_to_its_end_is_broken_and_one_that_ends_is_co
 
 def test_a_busy_day_is_cut_into_pieces_that_meet() -> None:
     parts = list(pieces({"2026-03-02": PIECE_ROWS * 2 + 1}, ["2026-03-01", "2026-03-02"]))
-    assert [part.day for part in parts] == ["2026-03-01", "2026-03-02", "2026-03-02", "2026-03-02"]
+    assert [part.days for part in parts] == [("2026-03-01",), ("2026-03-02",), ("2026-03-02",), ("2026-03-02",)]
     edges = [(part.from_ms, part.to_ms) for part in parts]
     assert edges[0][0] == ms("2026-03-01")
     assert edges[-1][1] == ms("2026-03-03")
     assert all(before[1] == after[0] for before, after in pairwise(edges))
+
+
+def test_quiet_days_are_read_together_while_they_are_small_and_busy_ones_alone() -> None:
+    half, days = PIECE_ROWS // 2, [f"2026-03-0{day}" for day in range(1, 8)]
+    rows = dict(zip(days, [half, half, 1, PIECE_ROWS + 1, 0, half, half], strict=True))
+    assert [part.days for part in pieces(rows, days)] == [tuple(days[:2]), (days[2],), (days[3],), (days[3],), tuple(days[4:])]
+
+
+def test_a_file_of_many_pieces_is_the_list_in_order(api: Api, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that start days after their conversation stand with it, whatever piece the range cuts."""
+    w = api.workspace
+    first = [session(w, f"2026-03-{day:02}T10:{minute:02}") for day in (1, 2, 5, 9, 10, 11) for minute in range(5)]
+    later = [session(w, f"2026-03-{day:02}T09:00", t0="2026-03-02T10:02", conversation_id=first[7]["conversation_id"]) for day in (3, 9, 31)]
+    clickhouse.put("billing_sessions", *first, *later)
+    files = []
+    for rows in (4, 7, 1000):
+        monkeypatch.setattr(export_statements, "PIECE_ROWS", rows)
+        files.append(api.get(EXPORT, **MARCH | {"from_": "2026-03-02"}).text)
+    assert files[0] == files[1] == files[2]
+    rows_of = list(csv.DictReader(io.StringIO(files[0])))
+    assert [(row["Conversation Session Start Date Time"], row["Billing Session Start Date Time"]) for row in rows_of] == sorted(
+        (row["Conversation Session Start Date Time"], row["Billing Session Start Date Time"]) for row in rows_of
+    )
+    assert len(rows_of) == 28
 
 
 @given(
@@ -130,5 +155,16 @@ def test_windows_are_the_range_without_gap_in_the_order_of_reading(
     if descending:
         found.reverse()
     assert (found[0][0], found[-1][1]) == (from_ms, from_ms + length)
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+    assert all(start < end for start, end in found)
+
+
+@given(first=st.integers(0, 10**12), length=st.integers(1, 10**11), descending=st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_spans_are_the_range_without_gap_in_the_order_of_reading(first: int, length: int, descending: bool) -> None:
+    found = list(spans(first, first + length, descending=descending))
+    if descending:
+        found.reverse()
+    assert (found[0][0], found[-1][1]) == (first, first + length)
     assert all(before[1] == after[0] for before, after in pairwise(found))
     assert all(start < end for start, end in found)

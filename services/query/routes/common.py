@@ -14,7 +14,7 @@ from fastapi import Depends, Path, Request, Response
 from services.accounts.keys import Principal
 from services.query.auth import asks, scope_of
 from services.query.cursor import Cursor, CursorError
-from services.query.days import Days, days_statement
+from services.query.days import Days, ReadDays, days_statement
 from services.query.export_statements import FORMULA_STARTS
 from services.query.freshness import Reach, read_reach
 from services.query.parameters import ConversationFilters, Format, RangeParameters
@@ -35,6 +35,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         503: "A database does not answer, or the question is too expensive.",
     }.items()
 }
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: PROBLEMS[422] | {"description": "There is none with this id that the key may see."}}
 CSV_TYPE: Final = "text/csv; charset=utf-8; header=present"
 CSV_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """Beside the JSON of the response model."""
@@ -57,6 +58,11 @@ class Asked:
     def reach(self) -> Reach:
         return read_reach(self.reader, self.scope)
 
+    @property
+    def watermark(self) -> Reach:
+        """What lists need of it: not the first fact, and not who was ever assigned."""
+        return read_reach(self.reader, self.scope, only_watermark=True)
+
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
     shell = shell_of(request)
@@ -74,10 +80,14 @@ def period_of_cursor(cursor: Cursor, asked: Period) -> Period:
     return replace(asked, edges_ms=cut(cursor.from_ms, cursor.to_ms, "month", asked.zone))
 
 
-def days_of(asked: Asked, period: Period, reach: Reach) -> Days:
-    """Which days of t0 the period can come from."""
-    rows = asked.reader.rows(days_statement(asked.scope, period.from_ms, period.to_ms))
-    return Days(tuple((start_day, t0_day, count) for start_day, t0_day, count in rows), reach.uncounted_until(period.to_ms))
+def days_of(asked: Asked, reach: Reach) -> ReadDays:
+    """Which days of t0 a piece of time can come from."""
+
+    def read(from_ms: int, to_ms: int) -> Days:
+        rows = asked.reader.rows(days_statement(asked.scope, from_ms, to_ms))
+        return Days(tuple((start_day, t0_day, count) for start_day, t0_day, count in rows), reach.uncounted_until(to_ms))
+
+    return read
 
 
 def filter_of(asked: ConversationFilters, types: Sequence[str] = ()) -> SessionFilter:

@@ -15,7 +15,7 @@ from services.query.parameters import SessionParameters
 from services.query.periods import Period
 from services.query.problems import Problem
 from services.query.routes.closed import NOT_MODIFIED, answered
-from services.query.routes.common import PROBLEMS, Asked, Exports, Id, asked_of, days_of, filter_of, json_answer, period_of
+from services.query.routes.common import NOT_FOUND, PROBLEMS, Asked, Exports, Id, asked_of, days_of, filter_of, json_answer, period_of
 from services.query.routes.files import FILE_ANSWER, File, sent
 from services.query.session_statements import SessionQuestion
 from services.query.tags import SESSIONS
@@ -31,7 +31,7 @@ def sessions_csv(request: Request, principal: Exports, parameters: Annotated[Ses
     return export(request, asked, principal, SessionQuestion(asked.scope, period_of(parameters, asked.now_ms), filter_of(parameters, parameters.type)))
 
 
-@export_routes.get("/exports/{export_id}", summary="What a whole export holds", response_model=Manifest)
+@export_routes.get("/exports/{export_id}", summary="What a whole export holds", response_model=Manifest, responses=NOT_FOUND)
 def manifest(request: Request, principal: Exports, export_id: Id) -> Response:
     """Compare rows, bytes and SHA-256 with what arrived. Kept for 30 days."""
     asked = asked_of(request, principal, [])
@@ -43,14 +43,14 @@ def manifest(request: Request, principal: Exports, export_id: Id) -> Response:
 
 def export(request: Request, asked: Asked, principal: Principal, question: SessionQuestion) -> Response:
     """All sessions of the question as a file."""
-    period, reach = question.period, asked.reach
+    period, reach = question.period, asked.watermark
     span = (period.from_ms, period.to_ms)
     return answered(request, asked, reach, span, SESSIONS, lambda: sent(asked, reach, principal, _file(asked, reach, question)))
 
 
 def _file(asked: Asked, reach: Reach, question: SessionQuestion) -> File:
     period, which = question.period, question.which
-    days = days_of(asked, period, reach)
+    days = days_of(asked, reach)(period.from_ms, period.to_ms)
     raw_rows: dict[str, int] = dict(asked.reader.rows(raw_rows_statement(asked.scope, days.uncounted))) if days.uncounted else {}
     rows = rows_by_t0_day(days) | raw_rows
     parts = pieces(rows, days.of_t0(period.from_ms, period.to_ms))

@@ -55,12 +55,12 @@ def conversations(request: Request, principal: Reads, parameters: Annotated[Conv
     cursor = read_cursor(parameters.cursor, talks.binding(question)) if parameters.cursor and not as_file else None
     if cursor:
         question = replace(question, period=period_of_cursor(cursor, period))
-    reach, period, after = asked.reach, question.period, cursor.position if cursor else None
+    reach, period, after = asked.watermark, question.period, cursor.position if cursor else None
 
     def answer() -> Response:
         if as_file:
             return sent(asked, reach, principal, _conversation_file(asked, reach, question))
-        return json_answer(talks.page_answer(asked.reader, question, days_of(asked, period, reach), after, parameters.limit, reach.as_of_ms))
+        return json_answer(talks.page_answer(asked.reader, question, days_of(asked, reach), after, parameters.limit, reach.as_of_ms))
 
     return answered(request, asked, reach, (period.from_ms, period.to_ms), SESSIONS, answer)
 
@@ -79,7 +79,7 @@ def rejected(request: Request, principal: Reads, parameters: Annotated[RejectedP
     cursor = read_cursor(parameters.cursor, refusals.binding(question)) if parameters.cursor and not as_file else None
     if cursor:
         question = replace(question, period=period_of_cursor(cursor, period))
-    after, reach = cursor.position if cursor else None, asked.reach
+    after, reach = cursor.position if cursor else None, asked.watermark
 
     def answer() -> Response:
         if as_file:
@@ -109,10 +109,11 @@ def agents(request: Request, principal: Reads, parameters: Annotated[AgentParame
 
 
 def _conversation_file(asked: Asked, reach: Reach, question: ConversationQuestion) -> File:
+    days = days_of(asked, reach)(question.period.from_ms, question.period.to_ms)
     which, [[rows]] = question.which, asked.reader.rows(conversation_count(question))
     filters = {"channel": which.channels, "conversation_id": which.conversation_ids, "kore_user_id": which.kore_user_ids}
     filters |= {"channel_user_id": which.channel_user_ids, "open": () if question.is_open is None else (str(question.is_open).lower(),)}
-    return File("conversations", question.period, filters, rows, conversation_files(question, days_of(asked, question.period, reach)))
+    return File("conversations", question.period, filters, rows, conversation_files(question, days))
 
 
 def _rejected_file(asked: Asked, question: RejectedQuestion) -> File:

@@ -15,6 +15,7 @@ from services.query.periods import read_period
 from services.query.problems import Problem
 from services.query.routes.closed import NOT_MODIFIED, answered
 from services.query.routes.common import (
+    NOT_FOUND,
     PROBLEMS,
     Id,
     Reads,
@@ -45,16 +46,16 @@ def sessions(request: Request, principal: Reads, parameters: Annotated[PageParam
     cursor = read_cursor(parameters.cursor, lists.binding(question)) if parameters.cursor else None
     if cursor:
         question = replace(question, period=period_of_cursor(cursor, question.period))
-    reach = asked.reach
+    reach = asked.watermark
     period, after = question.period, cursor.position if cursor else None
 
     def answer() -> Response:
-        return json_answer(lists.page_answer(asked.reader, question, days_of(asked, period, reach), after, parameters.limit, reach.as_of_ms))
+        return json_answer(lists.page_answer(asked.reader, question, days_of(asked, reach), after, parameters.limit, reach.as_of_ms))
 
     return answered(request, asked, reach, (period.from_ms, period.to_ms), SESSIONS, answer)
 
 
-@session_routes.get("/sessions/{billing_session_id}", summary="One session, and why it is", response_model=OneSession)
+@session_routes.get("/sessions/{billing_session_id}", summary="One session, and why it is", response_model=OneSession, responses=NOT_FOUND)
 def one_session(request: Request, principal: Reads, billing_session_id: Id, parameters: Annotated[ZoneParameters, Query()]) -> Response:
     """With its conversation and all sessions of it."""
     asked = asked_of(request, principal, [])
