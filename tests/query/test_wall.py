@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -64,6 +65,15 @@ def test_a_key_of_some_apps_reads_their_agents_and_no_refused_event(readers: Cli
     reader = readers.of(principal(MINE, "b"))
     assert reader.rows(Statement("SELECT agent_id FROM agent_logins FINAL", {})) == [("of b",)]
     assert reader.rows(Statement("SELECT count() FROM rejected_events", {})) == [(0,)]
+
+
+def test_requests_of_two_tenants_at_once_never_share_a_wall(readers: ClickHouseReaders) -> None:
+    """A server may keep sessions between requests."""
+    statement = Statement("SELECT DISTINCT workspace_id, app_id FROM billing_sessions FINAL ORDER BY app_id", {})
+    whose = [(MINE, ()), (THEIRS, ()), (MINE, ("a",)), (THEIRS, ("b",))] * 40
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda who: readers.of(principal(who[0], *who[1])).rows(statement), whose))
+    assert found == [[(workspace, app) for app in apps or ("a", "b")] for workspace, apps in whose]
 
 
 BROKEN = "SELECT count() FROM billing_sessions"
