@@ -12,6 +12,7 @@ import msgspec
 
 from services.events import topics
 from services.events.times import parse_ms
+from services.native import load
 
 TOPICS: Final = {"conversation": topics.CONVERSATIONS, "voice": topics.VOICE, "alert": topics.ALERTS, "agent": topics.AGENTS}
 """Prefix of a type -> topic (SPEC §3). Everything else goes to the first, where ingest refuses it with its origin."""
@@ -62,6 +63,15 @@ def read_time(line: bytes) -> int | None:
         return parse_ms(_time(line).time)
     except (msgspec.MsgspecError, ValueError):
         return None
+
+
+def read_times(lines: list[bytes]) -> list[int | None]:
+    """`read_time` of each line."""
+    native = load()
+    if native is None:
+        return [read_time(line) for line in lines]
+    plain: list[int | None] = native.event_times(lines)
+    return [read_time(line) if time_ms is None else time_ms for time_ms, line in zip(plain, lines, strict=True)]
 
 
 def read_head(line: bytes) -> tuple[str, str | None, int | None]:

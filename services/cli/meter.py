@@ -78,14 +78,14 @@ def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_m
 
 def _of_one_file(lines: Iterator[bytes]) -> Iterator[list[Run]]:
     """E7: a file's log time is the greatest event time so far."""
-    from services.cli.heads import read_time
+    from services.cli.heads import read_times
     from services.runtime.clock import wall_ms
     from services.runtime.logtime import LogTime
 
     log_time = LogTime(wall_ms).of
     offset = 0
     while some := list(islice(lines, CHUNK_RECORDS)):
-        yield [((0, 0), [(number, log_time(read_time(line)), line) for number, line in enumerate(some, offset)])]
+        yield [((0, 0), [(number, log_time(time_ms), line) for number, (time_ms, line) in enumerate(zip(read_times(some), some, strict=True), offset)])]
         offset += len(some)
 
 
@@ -169,4 +169,3 @@ def _but_ledger(facts: Iterable[OutFact]) -> Iterator[OutFact]:
     from services.events.topics import LEDGER
 
     return (fact for fact in facts if fact.topic != LEDGER)
-

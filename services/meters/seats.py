@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from services.meters.logins import Presence
 from services.meters.records import PeakRecord, Records
 from services.meters.rules import QUARTER_MS
+from services.native import load
 
 WHOLE_WORKSPACE = ""
 """The scope beside the apps. Its peak is counted from logins, never from the apps' peaks (S2)."""
@@ -18,8 +19,23 @@ def quarter_of(at_ms: int) -> int:
     return at_ms - at_ms % QUARTER_MS
 
 
-def peaks(workspace_id: str, quarter_ms: int, presences: Iterable[Presence]) -> Records:
+Peak = tuple[str, int, int, int]
+"""(scope, peak, its earliest instant, distinct agents)."""
+
+
+def peaks(workspace_id: str, quarter_ms: int, presences: list[Presence]) -> Records:
     """S3: peak, its earliest instant and the distinct agents, of every scope with an agent in the quarter."""
+    native = load()
+    found: list[Peak] = counted(presences, quarter_ms) if native is None else native.peaks(presences, quarter_ms)
+    records: Records = {}
+    for scope, peak, peak_at, agents in found:
+        ident = ("peak", workspace_id, scope, quarter_ms)
+        records[ident] = PeakRecord(ident, workspace_id, scope, quarter_ms, peak, peak_at, agents)
+    return records
+
+
+def counted(presences: Iterable[Presence], quarter_ms: int) -> list[Peak]:
+    """The Python twin."""
     end_ms = quarter_ms + QUARTER_MS
     scopes: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
     for presence in presences:
@@ -28,13 +44,7 @@ def peaks(workspace_id: str, quarter_ms: int, presences: Iterable[Presence]) -> 
             for scope in {WHOLE_WORKSPACE, *presence.app_ids}:
                 scopes[scope].append((start, 1, presence.agent_id))
                 scopes[scope].append((end, 0, presence.agent_id))
-    found: Records = {}
-    for scope in sorted(scopes):
-        peak, peak_at = _peak(scopes[scope])
-        agents = len({agent for _, _, agent in scopes[scope]})
-        ident = ("peak", workspace_id, scope, quarter_ms)
-        found[ident] = PeakRecord(ident, workspace_id, scope, quarter_ms, peak, peak_at, agents)
-    return found
+    return [(scope, *_peak(edges), len({agent for _, _, agent in edges})) for scope, edges in sorted(scopes.items())]
 
 
 def _peak(edges: list[tuple[int, int, str]]) -> tuple[int, int]:

@@ -14,20 +14,22 @@ from services.events.explain import AHEAD_MS_MAX
 class LogTime:
     """A running maximum under a clock. One for one log: the order of calls is the order of its records."""
 
-    __slots__ = ("_clock_ms", "_log_ms", "_newest_ms")
+    __slots__ = ("_clock_ms", "_newest_ms", "_now_ms")
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
         self._newest_ms = 0
-        self._log_ms = 0
+        self._now_ms = 0
+        """The clock when it was last read."""
 
     def of(self, event_time_ms: int | None) -> int:
         """The log time of the next record (UTC milliseconds); none: a record that tells no time."""
-        # The clock matters only to an event newer than all before, or while the newest is ahead of it: reading it for each one would cost as much again.
-        if self._newest_ms == self._log_ms and (event_time_ms is None or event_time_ms <= self._newest_ms):
-            return self._log_ms
-        now_ms = self._clock_ms()
-        if event_time_ms is not None and self._newest_ms < event_time_ms <= now_ms + AHEAD_MS_MAX:
+        # History is behind any clock that was read before, which need not be read again for it: reading it for each event would cost as much again.
+        if self._newest_ms <= self._now_ms and (event_time_ms is None or event_time_ms <= self._now_ms):
+            if event_time_ms is not None and event_time_ms > self._newest_ms:
+                self._newest_ms = event_time_ms
+            return self._newest_ms
+        self._now_ms = self._clock_ms()
+        if event_time_ms is not None and self._newest_ms < event_time_ms <= self._now_ms + AHEAD_MS_MAX:
             self._newest_ms = event_time_ms
-        self._log_ms = min(self._newest_ms, now_ms)
-        return self._log_ms
+        return min(self._newest_ms, self._now_ms)

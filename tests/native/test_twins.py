@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.cli.heads import read_time
 from services.events.batches import PAGES, TIMES, Rows, pack
 from services.events.event import Kind
 from services.events.keys import USAGE, VOICE, talk_key, who_text
-from services.meters.rules import Rules
+from services.meters.logins import Presence
+from services.meters.rules import QUARTER_MS, Rules
+from services.meters.seats import counted
 from services.meters.talks import Talks
 from services.meters.twins import NativeTalks
 from services.native import load
+from tests.events.corpus import mutations
 from tests.meters.driver import DAY_MS, Pipeline
 from tests.parts.examples import examples
 from tests.reference import strategies as made
@@ -86,3 +90,27 @@ def test_a_record_that_is_cut_short_is_refused() -> None:
 
 def pack_all(typecode: str, numbers: list[int]) -> bytes:
     return pack(array(typecode, numbers))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 12), st.integers(0, 12), st.sampled_from(["ann", "bob", "é"]), st.lists(st.sampled_from(["a", "b", ""]), max_size=3), st.just("l")
+        )
+    )
+)
+def test_seats_are_counted_alike(rows: list[tuple[int, int, str, list[str], str]]) -> None:
+    native = load()
+    assert native is not None
+    presences = [Presence(at * 100_000, until * 100_000, agent, tuple(apps), login) for at, until, agent, apps, login in rows]
+    for quarter_ms in (0, QUARTER_MS):
+        assert native.peaks(presences, quarter_ms) == counted(presences, quarter_ms)
+
+
+def test_times_are_read_alike() -> None:
+    native = load()
+    assert native is not None
+    lines = list(mutations(seed=9, bytes_per_example=60))
+    found = native.event_times(lines)
+    assert sum(time_ms is not None for time_ms in found) > 5_000
+    assert all(read_time(line) == time_ms for time_ms, line in zip(found, lines, strict=True) if time_ms is not None)

@@ -70,6 +70,14 @@ pub fn decode(value: &[u8], log_ms: i64, lateness_ms: i64) -> Option<Plain<'_>> 
     (-lateness_ms <= ahead_ms && ahead_ms <= AHEAD_MS_MAX).then_some(event)
 }
 
+/// E7: the event time of a record, accepted or not, where it is told plainly.
+pub fn time_of(value: &[u8]) -> Option<i64> {
+    match read(std::str::from_utf8(value).ok()?)?.time {
+        Field::Text(text) => parse_ms(text.as_bytes()),
+        _ => None,
+    }
+}
+
 fn plain<'a>(envelope: &Envelope<'a>) -> Option<Plain<'a>> {
     let data = envelope.data.as_ref()?;
     if envelope.specversion != Field::Text("1.0") {

@@ -14,6 +14,7 @@ mod publish;
 mod records;
 mod binary;
 mod rules;
+mod seats;
 mod talk;
 mod talks;
 mod times;
@@ -202,6 +203,25 @@ impl Poll {
     }
 }
 
+/// (scope, peak, peak at, agents) of a quarter with somebody present, by scope: `services.meters.seats`. Presences as (start, end, agent, apps, login).
+#[pyfunction]
+fn peaks<'py>(presences: &Bound<'py, PyList>, quarter_ms: i64) -> PyResult<Vec<(String, usize, i64, usize)>> {
+    type Fields<'py> = (i64, i64, Bound<'py, PyString>, Vec<Bound<'py, PyString>>, Bound<'py, PyAny>);
+    let rows: Vec<Fields> = presences.iter().map(|presence| presence.extract()).collect::<PyResult<_>>()?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (start_ms, end_ms, agent_id, app_ids, _) in &rows {
+        let app_ids = app_ids.iter().map(|app| app.to_str()).collect::<PyResult<_>>()?;
+        found.push(seats::Presence { start_ms: *start_ms, end_ms: *end_ms, agent_id: agent_id.to_str()?, app_ids });
+    }
+    Ok(seats::peaks(&found, quarter_ms).into_iter().map(|(scope, peak, at, agents)| (scope.to_owned(), peak, at, agents)).collect())
+}
+
+/// The event times of lines, where they are told plainly: `services.cli.heads.read_time`. None is left to Python.
+#[pyfunction]
+fn event_times(lines: Vec<Bound<'_, PyBytes>>) -> Vec<Option<i64>> {
+    lines.iter().map(|line| decode::time_of(line.as_bytes())).collect()
+}
+
 /// Facts of one topic as RowBinary of its table, `columns` its (name, ClickHouse type); None: one of them is left to Python.
 #[pyfunction]
 fn row_binary<'py>(py: Python<'py>, values: &Bound<'py, PyList>, columns: Vec<(String, String)>) -> Option<Bound<'py, PyBytes>> {
@@ -227,6 +247,8 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 
 #[pymodule]
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(event_times, module)?)?;
+    module.add_function(wrap_pyfunction!(peaks, module)?)?;
     module.add_function(wrap_pyfunction!(row_binary, module)?)?;
     module.add_class::<Poll>()?;
     module.add_class::<Talks>()
