@@ -1,4 +1,4 @@
-"""Somebody who asks the query service all the while. What it may answer under faults: a number, or that a database is away; never an error of its own."""
+"""Somebody who asks the query service all the while. What it may answer under faults: a number, that a database is away, or that the key has asked too much; never an error of its own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.chaos.stage import Stage
 
 EVERY_S: Final = 0.5
 WORKSPACE: Final = "acme"
+_FINE: Final = {503: "503: a database is away", 429: "429: the key has read its share of the minute"}
 
 
 class Asker:
@@ -40,7 +41,7 @@ class Asker:
         try:
             self._stage.stack.ask("/v1/usage/trends", self._key, **{"from": "2026-03-01", "to": "2026-04-01"})
         except urllib.error.HTTPError as error:
-            return "503: a database is away" if error.code == 503 else f"wrong: {error.code} {error.read(200)!r}"
+            return _FINE.get(error.code) or f"wrong: {error.code} {error.read(200)!r}"
         except (OSError, http.client.HTTPException):
             return "no connection"
         return "200"

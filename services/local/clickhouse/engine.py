@@ -21,6 +21,13 @@ _CODE = re.compile(r"Code: (\d+)\. ")
 _RIGHTS = "SHOW, SELECT, INSERT, ALTER, CREATE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
 
 
+_FAILED_INSERTS = "SELECT sum(value) FROM system.events WHERE event = 'FailedInsertQuery'"
+_NEWEST_ERROR = (
+    "SELECT 'Code: ' || toString(code) || '. DB::Exception: ' || last_error_message || ' (' || name || ')' "
+    "FROM system.errors ORDER BY last_error_time DESC LIMIT 1"
+)
+
+
 class EngineError(Exception):
     """ClickHouse's own exception: its code, and its text beginning with `Code: N. DB::Exception:`."""
 
@@ -55,10 +62,14 @@ class Answer:
 
 
 class Insert:
-    """Rows on their way into a table: `append` as often as there is data, then `finish`, or `cancel`."""
+    """Rows on their way into a table: `append` as often as there is data, then `finish`, or `cancel`.
 
-    def __init__(self, inserter: Any) -> None:
-        self._inserter = inserter
+    chdb's stream tells of rows that it cannot read, and says "written" of those that it could not write (seen with 4.4: a full disk, a constraint, too many
+    parts). Its count of failed inserts tells. One that failed beside this one may count here too: then rows that were written come again, which is harmless.
+    """
+
+    def __init__(self, inserter: Any, session: Session, failed_before: int) -> None:
+        self._inserter, self._session, self._failed_before = inserter, session, failed_before
 
     def append(self, data: bytes) -> None:
         try:
@@ -71,6 +82,8 @@ class Insert:
             done = self._inserter.finish()
         except RuntimeError as error:
             raise EngineError(str(error)) from error
+        if self._session.failed_inserts() > self._failed_before:
+            raise EngineError(self._session.run(_NEWEST_ERROR, "TSVRaw").body.decode(errors="replace").strip())
         return Answer(b"", 0, 0, 0, done.rows_written, done.bytes_written, done.elapsed)
 
     def cancel(self) -> None:
@@ -114,10 +127,15 @@ class Session:
             raise EngineError(str(error)) from error
 
     def insert(self, head: str, format_name: str) -> Insert:
+        failed_before = self.failed_inserts()
         try:
-            return Insert(self._connection.send_insert(head, format_name))
+            return Insert(self._connection.send_insert(head, format_name), self, failed_before)
         except RuntimeError as error:
             raise EngineError(str(error)) from error
+
+    def failed_inserts(self) -> int:
+        """Of the whole engine so far."""
+        return int(self.run(_FAILED_INSERTS, "TSVRaw").body or 0)
 
 
 class Engine:
