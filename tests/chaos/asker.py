@@ -1,4 +1,7 @@
-"""Somebody who asks the query service all the while. What it may answer under faults: a number, that a database is away, or that the key has asked too much; never an error of its own."""
+"""Somebody who asks the query service all the while.
+
+What it may answer under faults: a number, that a database is away, or that the key has asked too much; never an error of its own.
+"""
 
 from __future__ import annotations
 
