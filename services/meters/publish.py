@@ -6,6 +6,7 @@ The structs repeat the published models of `events.facts` for speed; a test hold
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from services.meters.records import AssignmentRecord, Change, EpisodeRecord, Log
 _encode = msgspec.json.Encoder().encode
 
 ALERT_TYPE = "alert"
+_KEY: Final = itemgetter(1)
 
 
 def publish(changes: Iterable[Change], revision: int, immutable_revision: int) -> list[OutFact]:
@@ -32,13 +34,13 @@ def publish(changes: Iterable[Change], revision: int, immutable_revision: int) -
 
 def in_order(facts: list[OutFact]) -> list[OutFact]:
     """F4: by topic, then by id."""
-    if len(facts) > 1:
-        facts.sort(key=_by_topic_and_id)
-    return facts
-
-
-def _by_topic_and_id(fact: OutFact) -> tuple[int, bytes]:
-    return topics.FACT_TOPICS.index(fact.topic), fact.key
+    if len(facts) < 2:
+        return facts
+    # Two sorts without a call for each fact, where one by both would make one.
+    by_topic: dict[str, list[OutFact]] = {topic: [] for topic in topics.FACT_TOPICS}
+    for fact in facts:
+        by_topic[fact.topic].append(fact)
+    return [fact for found in by_topic.values() for fact in sorted(found, key=_KEY)]
 
 
 def _fact(record: Record, revision: int, status: str) -> OutFact:
