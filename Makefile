@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NATIVE := services/native/quarterhour_native.abi3.so
 FILE ?=
 
 .DEFAULT_GOAL := help
@@ -11,7 +12,14 @@ FILE ?=
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## Install everything into .venv, by the hashes in requirements.lock
+setup: $(STAMP) ## Install everything into .venv, by the hashes in requirements.lock; where Rust's cargo is there, the compiled twin too
+	@if command -v cargo >/dev/null; then $(MAKE) --no-print-directory native || echo 'Without the compiled twin everything works too, slower: go on.'; fi
+
+native: $(NATIVE) ## The compiled twin of the hot path (needs Rust's cargo, 1.82 or newer)
+
+$(NATIVE): services/native/Cargo.toml $(wildcard services/native/src/*.rs)
+	cargo build --quiet --release --manifest-path services/native/Cargo.toml --target-dir .native
+	cp .native/release/libquarterhour_native.so $@.new && mv $@.new $@
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,10 +30,6 @@ $(STAMP): requirements.lock pyproject.toml
 
 lock: setup ## Compile requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
-
-native: setup ## The compiled twin of the hot path (needs Rust's cargo)
-	cargo build --quiet --release --manifest-path services/native/Cargo.toml --target-dir .native
-	cp .native/release/libquarterhour_native.so services/native/quarterhour_native.abi3.so
 
 up: setup ## Start the local stack in the background
 	$(BIN)/quarterhour up --detach
@@ -40,7 +44,7 @@ test: setup ## Every test
 	$(BIN)/python -m pytest -q
 
 test-long: setup ## The tests of properties with twenty times as many examples
-	HYPOTHESIS_LONG=1 $(BIN)/python -m pytest -q --timeout 7200 tests/events tests/ingest tests/meters tests/query/test_periods.py tests/reference tests/spec
+	HYPOTHESIS_LONG=1 $(BIN)/python -m pytest -q --timeout 7200 tests/events tests/ingest tests/meters tests/query/test_periods.py tests/query/test_zones.py tests/query/test_fuzz.py tests/reference tests/spec
 
 acceptance: setup ## FILE=events.jsonl[.zst] through the stack: as it is, shuffled and repeated, with a pause, with two processors
 	$(BIN)/python -m tests.pipeline.acceptance $(FILE)
@@ -60,6 +64,7 @@ sim: setup ## The deterministic simulation: SEEDS worlds (10000), from seed FIRS
 lint: setup ## ruff, and the direction of imports
 	$(BIN)/ruff check services tests
 	$(BIN)/lint-imports
+	@if command -v cargo >/dev/null; then cd services/native && cargo fmt --check && cargo clippy --quiet --target-dir ../../.native -- -D warnings; fi
 
 type: setup ## mypy, strictly
 	$(BIN)/mypy services tests
@@ -69,3 +74,4 @@ schemas: setup ## Write schemas/ from the models
 
 fmt: setup ## Format the code
 	$(BIN)/ruff format services tests
+	@if command -v cargo >/dev/null; then cd services/native && cargo fmt; fi
