@@ -23,6 +23,7 @@ from services.ingest.ledger import dump_metadata, ingest_line, load_metadata
 from services.ingest.limits import RefusalLimits
 from services.ingest.pending import Pending
 from services.ingest.ports import LogLost, Mark, Ports, RawValue, Run, Start, replaced
+from services.native import load
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import TIMEOUT_S
 from services.runtime.settings import Settings
@@ -100,7 +101,7 @@ class Ingest:
         for raw, start in starts.items():
             self._begin(raw, start)
             self._heard_at[raw] = now_s
-        _log.info("raw partitions assigned", count=len(starts))
+        _log.info("raw partitions assigned", count=len(starts), compiled=load() is not None)
         positions = self._batcher.positions()
         return {raw: positions[raw] for raw in starts}
 

@@ -15,6 +15,7 @@ import structlog
 from services.events.batches import BatchFormatError
 from services.events.topics import BATCHES
 from services.meters.state import StateNewer
+from services.native import load
 from services.processors.exits import Exit, Fatal, guard
 from services.processors.fold import Fold, MakeFold
 from services.processors.line import Effects, EpochLimits, Line, Message
@@ -50,7 +51,13 @@ class Worker:
             self._lines[partition] = Line(partition, fold, self._limits, self._effects)
             await asyncio.sleep(0)
         self._tasks = [self._spawn(line.run()) for line in self._lines.values()]
-        log.info("partitions restored", partitions=sorted(self._lines), state_records=len(records), state_bytes=sum(map(len, records.values())))
+        log.info(
+            "partitions restored",
+            partitions=sorted(self._lines),
+            state_records=len(records),
+            state_bytes=sum(map(len, records.values())),
+            compiled=load() is not None,
+        )
 
     def begin(self, offsets: Mapping[int, tuple[int | None, int]]) -> dict[int, int]:
         """Partition → (committed, beginning) to partition → where reading begins. Raises `Fatal` when state and offsets contradict."""

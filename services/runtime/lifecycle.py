@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final, NoReturn
 
+from services.native import leave_out
 from services.runtime.errors import ServiceError
 from services.runtime.logs import set_up_logging
 from services.runtime.settings import Settings, SettingsError, read_settings
@@ -77,6 +78,8 @@ def run_service(name: str, body: Callable[[Settings, Service], None], *, take_si
     except SettingsError as error:
         return _give_up(name, EXIT_SETTINGS, str(error))
     set_up_logging(settings, name)
+    if not settings.native:
+        leave_out()
     service = Service(name)
     if take_signals:
         _take_signals(service)

@@ -166,6 +166,7 @@ class Settings(_Group):
     accounts: AccountsSettings = AccountsSettings()
     client: ClientSettings = ClientSettings()
     metrics: MetricsSettings = MetricsSettings()
+    native: bool = Field(True, description="Work with the compiled twin of the hot path where it was built (`make native`); false: in Python alone.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="json for machines, text for people.")
 

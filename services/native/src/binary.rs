@@ -45,7 +45,11 @@ pub fn append(out: &mut Vec<u8>, value: &[u8], columns: &[Column]) -> Option<()>
     let mut rest = columns.iter();
     json.object(|json, name| {
         let (wanted, kind) = rest.next()?;
-        if name == wanted { field(out, json, *kind) } else { None }
+        if name == wanted {
+            field(out, json, *kind)
+        } else {
+            None
+        }
     })?;
     (rest.next().is_none() && json.is_at_end()).then_some(())
 }
@@ -62,22 +66,27 @@ fn field(out: &mut Vec<u8>, json: &mut Json, kind: Kind) -> Option<()> {
             out.push(0);
             instant(out, json)
         }
-        Kind::UInt32 => Some(out.extend_from_slice(&u32::try_from(json.integer()?).ok()?.to_le_bytes())),
+        Kind::UInt32 => put(out, &u32::try_from(json.integer()?).ok()?.to_le_bytes()),
         Kind::UInt64 => count(out, json),
-        Kind::Int32 => Some(out.extend_from_slice(&i32::try_from(json.integer()?).ok()?.to_le_bytes())),
+        Kind::Int32 => put(out, &i32::try_from(json.integer()?).ok()?.to_le_bytes()),
         Kind::Texts => texts(out, json),
         Kind::Counts => counts(out, json),
     }
 }
 
+fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    out.extend_from_slice(bytes);
+    Some(())
+}
+
 fn count(out: &mut Vec<u8>, json: &mut Json) -> Option<()> {
-    Some(out.extend_from_slice(&u64::try_from(json.integer()?).ok()?.to_le_bytes()))
+    put(out, &u64::try_from(json.integer()?).ok()?.to_le_bytes())
 }
 
 fn instant(out: &mut Vec<u8>, json: &mut Json) -> Option<()> {
     json.peek()?;
     let text = json.string().filter(|text| text.len() == INSTANT_LENGTH && text.ends_with('Z'))?;
-    Some(out.extend_from_slice(&parse_ms(text.as_bytes())?.to_le_bytes()))
+    put(out, &parse_ms(text.as_bytes())?.to_le_bytes())
 }
 
 /// The length comes first, and is known last: most are shorter than 128 bytes, so one byte is held free.
@@ -109,7 +118,7 @@ fn texts(out: &mut Vec<u8>, json: &mut Json) -> Option<()> {
         text(&mut items, json)
     })?;
     varint(out, number);
-    Some(out.extend_from_slice(&items))
+    put(out, &items)
 }
 
 fn counts(out: &mut Vec<u8>, json: &mut Json) -> Option<()> {
@@ -123,7 +132,7 @@ fn counts(out: &mut Vec<u8>, json: &mut Json) -> Option<()> {
         count(&mut items, json)
     })?;
     varint(out, number);
-    Some(out.extend_from_slice(&items))
+    put(out, &items)
 }
 
 fn varint(out: &mut Vec<u8>, mut number: usize) {

@@ -60,7 +60,7 @@ impl Columns {
     }
 
     /// What Python has decoded.
-    pub fn talk(&mut self, offset: i64, page: u32, kind: u8, time_ms: i64, key: &str, who: &str, message_id: &str) {
+    pub fn talk(&mut self, offset: i64, page: u32, kind: u8, time_ms: i64, [key, who, message_id]: [&str; 3]) {
         self.head(offset, page, kind, time_ms);
         self.keys.push(key);
         self.whos.push(who);
@@ -69,16 +69,23 @@ impl Columns {
 
     /// An alert's or agent's event, which travels whole.
     pub fn whole(&mut self, offset: i64, page: u32, kind: u8, time_ms: i64, event: Py<PyAny>) {
-        self.talk(offset, page, kind, time_ms, "", "", "");
+        self.talk(offset, page, kind, time_ms, [""; 3]);
         self.events.push(event);
     }
 
     /// (offsets, pages, kinds, times, keys, whos, message ids, events).
     #[allow(clippy::type_complexity)]
     pub fn take<'py>(
-        self, py: Python<'py>,
+        self,
+        py: Python<'py>,
     ) -> PyResult<(
-        Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyBytes>,
+        Bound<'py, PyList>,
+        Bound<'py, PyList>,
+        Bound<'py, PyList>,
         Bound<'py, PyList>,
     )> {
         let bytes = |column: &[u8]| PyBytes::new(py, column);

@@ -41,8 +41,17 @@ pub struct Episode<'a> {
 impl<'a> Episode<'a> {
     pub fn new(first_ms: i64) -> Episode<'a> {
         Episode {
-            last_ms: first_ms, clock_last: 0, u: None, t0: None, t0_clock: 0, gaps: Vec::new(), messages: Vec::new(), closed: None,
-            human_last_ms: None, who: [""; 3], who_ms: [0; 3],
+            last_ms: first_ms,
+            clock_last: 0,
+            u: None,
+            t0: None,
+            t0_clock: 0,
+            gaps: Vec::new(),
+            messages: Vec::new(),
+            closed: None,
+            human_last_ms: None,
+            who: [""; 3],
+            who_ms: [0; 3],
         }
     }
 
@@ -102,7 +111,13 @@ impl<'a> Episode<'a> {
                 end_ms: end,
                 bot_ms: reached - full + QUARTER_MS,
                 message_id: ids[k as usize - 1],
-                rule: if reached == full { "U7:full" } else if reached == goal { "U7:ended" } else { "U7:stopped" },
+                rule: if reached == full {
+                    "U7:full"
+                } else if reached == goal {
+                    "U7:ended"
+                } else {
+                    "U7:stopped"
+                },
                 open_human: reached < goal && human_since.is_some(),
             });
             if k < count {

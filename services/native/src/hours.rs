@@ -27,9 +27,5 @@ pub fn sleeps(lasts: &[i64]) -> Vec<(i64, i64)> {
     if lasts.is_empty() || !may_sleep(lasts) {
         return Vec::new();
     }
-    lasts
-        .windows(2)
-        .filter(|pair| hour_of(pair[1]) - hour_of(pair[0]) > SLEEP_HOURS_MAX)
-        .map(|pair| (pair[0], hour_of(pair[1]) * HOUR_MS))
-        .collect()
+    lasts.windows(2).filter(|pair| hour_of(pair[1]) - hour_of(pair[0]) > SLEEP_HOURS_MAX).map(|pair| (pair[0], hour_of(pair[1]) * HOUR_MS)).collect()
 }

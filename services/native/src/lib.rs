@@ -2,6 +2,7 @@
 //!
 //! Rule: what it gives is what the Python it stands in for gives, byte for byte; the tests of both are the same, and a test compares them on random logs.
 
+mod binary;
 mod columns;
 mod decode;
 mod episode;
@@ -12,7 +13,6 @@ mod msgpack;
 mod names;
 mod publish;
 mod records;
-mod binary;
 mod rules;
 mod seats;
 mod talk;
@@ -22,8 +22,8 @@ mod usage;
 mod voice;
 mod walk;
 
-use crate::msgpack::Damaged;
 use crate::columns::{page_of, talk_key, Columns};
+use crate::msgpack::Damaged;
 use crate::talks::Row;
 use hashbrown::HashSet;
 use pyo3::exceptions::PyValueError;
@@ -50,7 +50,12 @@ impl Talks {
     #[new]
     #[pyo3(signature = (silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms, sessions, episodes))]
     fn new(
-        silence_max_ms: i64, end_grace_ms: i64, human_timeout_ms: i64, call_max_ms: i64, lateness_ms: i64, sessions: Py<PyString>,
+        silence_max_ms: i64,
+        end_grace_ms: i64,
+        human_timeout_ms: i64,
+        call_max_ms: i64,
+        lateness_ms: i64,
+        sessions: Py<PyString>,
         episodes: Py<PyString>,
     ) -> Talks {
         let rules = rules::Rules { silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms };
@@ -61,8 +66,19 @@ impl Talks {
     /// Columns as in `batches.Rows`; `unseen`: of each row, 1 where it is not in the state yet.
     #[allow(clippy::too_many_arguments)]
     fn apply<'py>(
-        &mut self, py: Python<'py>, pages: &[u8], kinds: &[u8], times_ms: &[u8], keys: &Bound<'py, PyList>, whos: &Bound<'py, PyList>,
-        message_ids: &Bound<'py, PyList>, unseen: &[u8], from_ms: i64, to_ms: i64, ahead: Vec<u32>, revision: i64,
+        &mut self,
+        py: Python<'py>,
+        pages: &[u8],
+        kinds: &[u8],
+        times_ms: &[u8],
+        keys: &Bound<'py, PyList>,
+        whos: &Bound<'py, PyList>,
+        message_ids: &Bound<'py, PyList>,
+        unseen: &[u8],
+        from_ms: i64,
+        to_ms: i64,
+        ahead: Vec<u32>,
+        revision: i64,
     ) -> PyResult<Bound<'py, PyList>> {
         let rows = kinds.len();
         if [pages.len() / 4, times_ms.len() / 8, keys.len(), whos.len(), message_ids.len(), unseen.len()] != [rows; 6] {
@@ -196,7 +212,7 @@ impl Poll {
         type Judged<'py> = (u32, u8, i64, Bound<'py, PyString>, Bound<'py, PyString>, Bound<'py, PyString>, Option<Py<PyAny>>);
         let (page, kind, time_ms, key, who, message_id, event): Judged = found.extract()?;
         match event {
-            None => self.of(page).talk(offset, page, kind, time_ms, key.to_str()?, who.to_str()?, message_id.to_str()?),
+            None => self.of(page).talk(offset, page, kind, time_ms, [key.to_str()?, who.to_str()?, message_id.to_str()?]),
             Some(event) => self.of(page).whole(offset, page, kind, time_ms, event),
         }
         Ok(time_ms)

@@ -42,9 +42,23 @@ pub struct Talk {
 impl Talk {
     pub fn new(key: &str, page: u32, at_ms: i64) -> Talk {
         Talk {
-            key: key.into(), page, lasts: vec![at_ms], base_ms: at_ms, due_ms: FOREVER_MS, shown: false, human_open: false, ended: false,
-            marked: false, touched: Touched::Not, quiet_until: NEVER, names: Vec::new(), times: Vec::new(), kinds: Vec::new(), whos: Vec::new(),
-            message_ids: Vec::new(), compared: false,
+            key: key.into(),
+            page,
+            lasts: vec![at_ms],
+            base_ms: at_ms,
+            due_ms: FOREVER_MS,
+            shown: false,
+            human_open: false,
+            ended: false,
+            marked: false,
+            touched: Touched::Not,
+            quiet_until: NEVER,
+            names: Vec::new(),
+            times: Vec::new(),
+            kinds: Vec::new(),
+            whos: Vec::new(),
+            message_ids: Vec::new(),
+            compared: false,
         }
     }
 
@@ -168,7 +182,11 @@ impl Talk {
         let sound = !talk.lasts.is_empty()
             && [talk.kinds.len(), talk.whos.len(), talk.message_ids.len()] == [rows; 3]
             && talk.whos.iter().all(|&who| who as usize <= talk.names.len());
-        if sound { Ok(talk) } else { Err(Damaged) }
+        if sound {
+            Ok(talk)
+        } else {
+            Err(Damaged)
+        }
     }
 
     fn number(&mut self, who: &str) -> u32 {

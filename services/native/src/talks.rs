@@ -58,8 +58,18 @@ pub struct Talks {
 impl Talks {
     pub fn new(rules: Rules) -> Talks {
         Talks {
-            rules, slots: Vec::new(), free: Vec::new(), by_key: HashTable::new(), hasher: DefaultHashBuilder::default(), hot: Vec::new(),
-            touched: Vec::new(), pages: HashMap::new(), alarms: BinaryHeap::new(), last_hours: HashMap::new(), changed_pages: HashSet::new(), count: 0,
+            rules,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            hot: Vec::new(),
+            touched: Vec::new(),
+            pages: HashMap::new(),
+            alarms: BinaryHeap::new(),
+            last_hours: HashMap::new(),
+            changed_pages: HashSet::new(),
+            count: 0,
         }
     }
 
@@ -333,9 +343,7 @@ fn is_quiet(talk: &Talk, row: &Row) -> bool {
         return !talk.human_open && (talk.lasts.len() == 1 || !talk.may_sleep());
     }
     let time = row.at_ms - talk.base_ms;
-    kinds::is_repeated(row.kind)
-        && time <= talk.quiet_until
-        && talk.times.last().is_some_and(|&last| last < time && talk.who(talk.times.len() - 1) == row.who)
+    kinds::is_repeated(row.kind) && time <= talk.quiet_until && talk.times.last().is_some_and(|&last| last < time && talk.who(talk.times.len() - 1) == row.who)
 }
 
 /// Once for each message: what was published of a talk before it.

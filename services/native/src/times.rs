@@ -38,7 +38,11 @@ pub fn parse_ms(text: &[u8]) -> Option<i64> {
             if hours > 23 || minutes > 59 {
                 return None;
             }
-            if sign == b'-' { -(hours * 60 + minutes) } else { hours * 60 + minutes }
+            if sign == b'-' {
+                -(hours * 60 + minutes)
+            } else {
+                hours * 60 + minutes
+            }
         }
         _ => return None,
     };
@@ -71,7 +75,12 @@ pub fn format_ms(instant_ms: i64) -> [u8; 24] {
     let of_day = instant_ms.rem_euclid(DAY_MS);
     let mut out = *b"0000-00-00T00:00:00.000Z";
     let fields = [
-        (0, 4, year), (5, 2, month), (8, 2, day), (11, 2, of_day / HOUR_MS), (14, 2, of_day / 60_000 % 60), (17, 2, of_day / 1000 % 60),
+        (0, 4, year),
+        (5, 2, month),
+        (8, 2, day),
+        (11, 2, of_day / HOUR_MS),
+        (14, 2, of_day / 60_000 % 60),
+        (17, 2, of_day / 1000 % 60),
         (20, 3, of_day % 1000),
     ];
     for (at, width, value) in fields {

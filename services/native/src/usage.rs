@@ -215,8 +215,12 @@ fn quiet(talk: &Talk, episode: &Episode, last: Option<&Part>, next: &mut Next) {
 
 fn session(t0: i64, names: &Names, part: &Part) -> Record {
     let body = Body::Session {
-        start_ms: part.start_ms, end_ms: part.end_ms, bot_ms: part.bot_ms, human_ms: part.end_ms - part.start_ms - part.bot_ms,
-        message_id: part.message_id.into(), rule: part.rule,
+        start_ms: part.start_ms,
+        end_ms: part.end_ms,
+        bot_ms: part.bot_ms,
+        human_ms: part.end_ms - part.start_ms - part.bot_ms,
+        message_id: part.message_id.into(),
+        rule: part.rule,
     };
     Record { ident: Ident { what: What::Usage, t0, k: part.k }, names: Names::clone(names), body }
 }

@@ -30,9 +30,7 @@ fn cuts(talk: &Talk) -> Vec<usize> {
 }
 
 #[allow(clippy::too_many_arguments)]
-fn call(
-    talk: &Talk, first: usize, stop: usize, watermark_ms: i64, rules: &Rules, found: &mut Vec<Record>, due_ms: &mut i64, quiet_until: &mut i64,
-) {
+fn call(talk: &Talk, first: usize, stop: usize, watermark_ms: i64, rules: &Rules, found: &mut Vec<Record>, due_ms: &mut i64, quiet_until: &mut i64) {
     let at = |row: usize| talk.base_ms + talk.times[row];
     let started = (first..stop).find(|&row| talk.kinds[row] == VOICE_STARTED);
     let t0 = at(started.unwrap_or(first));
@@ -40,7 +38,11 @@ fn call(
     let te = ended.unwrap_or(at(stop - 1)).min(t0 + rules.call_max_ms);
     let names = names_of([0, 1, 2].map(|field| {
         let by_start = earliest(talk, (first..stop).filter(|&row| talk.kinds[row] == VOICE_STARTED), field);
-        if by_start.is_empty() { earliest(talk, (first..stop).filter(|&row| at(row) >= t0), field) } else { by_start }
+        if by_start.is_empty() {
+            earliest(talk, (first..stop).filter(|&row| at(row) >= t0), field)
+        } else {
+            by_start
+        }
     }));
     let mut end = t0;
     for k in 1..=quarters(te - t0).max(1) {

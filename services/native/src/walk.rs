@@ -56,7 +56,11 @@ impl<'a, 'r> Walk<'a, 'r> {
     }
 
     fn open(&mut self) -> Option<&mut Episode<'a>> {
-        if self.is_open { self.episodes.last_mut() } else { None }
+        if self.is_open {
+            self.episodes.last_mut()
+        } else {
+            None
+        }
     }
 
     /// U1. Human time that an `ended` closes at the very instant at which it began is empty: it never was.
