@@ -103,7 +103,7 @@ def test_settings_and_the_database_hold_for_one_request(server: Server) -> None:
     assert server.ask(sql, session_id="s").text != "default\t9\n"
 
 
-READ_ONLY = {"readonly": "1", "database": "t", "max_block_size": "7"}
+READ_ONLY: dict[str, Any] = {"readonly": "1", "database": "t", "max_block_size": "7"}
 
 
 def test_requests_that_can_change_nothing_see_their_own_settings_and_no_others(server: Server) -> None:
