@@ -6,6 +6,7 @@ Rule: at the end the load is finished, the log closed, and the four witnesses co
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -80,6 +81,8 @@ class Result:
     events: int = 0
     sent_again: int = 0
     answers: dict[str, int] = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)
+    """The machine's load average after each fault: other people's work lengthens what is measured."""
 
     @property
     def kills(self) -> int:
@@ -122,6 +125,7 @@ def _hurt(size: Size, stage: Stage, mounted: bool, lines: list[bytes], result: R
             stage.until_works("sink", faults.BACK_S)
             for fault in schedule(size, stage, mounted):
                 result.done.append(_done(fault, stage, load, say))
+                result.loads.append(os.getloadavg()[0])
             load.finish(WAIT_S)
         except AssertionError as error:
             say(f"FAILED: {error}")

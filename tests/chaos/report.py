@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any, Final
@@ -18,6 +19,7 @@ def as_data(result: Result) -> dict[str, Any]:
         "seed": result.size.seed,
         "seconds": round(result.seconds),
         "events": result.events,
+        "load_average": round(_mean(result.loads), 1),
         "events_sent_again": result.sent_again,
         "kills": result.kills,
         "compared": result.verdict.figures,
@@ -47,7 +49,8 @@ def as_markdown(result: Result) -> str:
         "",
         "## Seconds until a part worked again after kill -9",
         "From the kill to its first work: ingest has sent events, a processor has applied a batch, the sink has inserted rows, the others answer. "
-        "The supervisor's own pause before a restart is in it.",
+        f"The supervisor's own pause before a restart is in it. {os.cpu_count()} cores; load average {_mean(result.loads):.1f}, "
+        f"at most {max(result.loads, default=0):.1f}.",
         "",
         "| part | kills | median | worst | target |",
         "| --- | --- | --- | --- | --- |",
@@ -73,6 +76,10 @@ def _recoveries(done: Iterable[Done]) -> dict[str, dict[str, float]]:
             for part, seconds in one.back_s.items():
                 times.setdefault(part.partition("-")[0], []).append(seconds)
     return {part: {"count": len(found), "median_s": round(median(found), 2), "worst_s": round(max(found), 2)} for part, found in sorted(times.items())}
+
+
+def _mean(loads: Sequence[float]) -> float:
+    return sum(loads) / max(1, len(loads))
 
 
 def _target(part: str) -> str:
