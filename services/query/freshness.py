@@ -92,9 +92,11 @@ def _firsts(scope: Scope) -> list[str]:
 
 
 def open_statement(scope: Scope) -> Statement:
-    """One row (open conversations, agents logged in)."""
+    """One row (open conversations, agents logged in). Only days with a row that is open, be it an old revision, are read with FINAL."""
+    is_open = f"{scope_sql(scope)} AND end IS NULL"
+    days = f"SELECT toDate(start) FROM conversations WHERE {is_open}"
     mine = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
     text = f"""SELECT
-    (SELECT count() FROM conversations FINAL WHERE {scope_sql(scope)} AND status = 'closed' AND end IS NULL),
+    (SELECT count() FROM conversations FINAL WHERE {is_open} AND status = 'closed' AND toDate(start) IN ({days})),
     (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {mine} AND status = 'closed' AND end IS NULL)"""
     return Statement(text, scope_parameters(scope))

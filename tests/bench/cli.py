@@ -225,10 +225,10 @@ def growth(
 
 @app.command()
 def query(
-    sessions: Annotated[int, typer.Option(min=1)] = 2_000_000, workspaces: Annotated[int, typer.Option(min=8)] = 100,
+    sessions: Annotated[int, typer.Option(min=1)] = 10_000_000, workspaces: Annotated[int, typer.Option(min=8)] = 10,
     asked: Annotated[int, typer.Option(min=1, help="Requests of a kind.")] = 50, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
 ) -> None:  # fmt: skip
-    """Trends, pages and CSV of one workspace among the sessions of many."""
+    """Trends, pages, CSV and the usage page of one workspace among the sessions of many."""
     from tests.bench.questions import run_questions
 
     with _place(home) as place, Display("sessions", sessions) as display:

@@ -1,37 +1,37 @@
-"""The query service on a full stack: trends, pages of sessions and the CSV of one workspace, among the sessions of many.
+"""The query service on a full stack: trends, pages of sessions, the CSV and the usage page of one workspace, among the sessions of many.
 
-Rule: sessions are made by ClickHouse itself, over the last 180 days, with the shape of real ones; one workspace of `workspaces` is asked for.
+Rule: sessions and conversations are made by ClickHouse itself (tests/bench/filling.py); one workspace is asked for, once its days are counted, as they are two
+minutes after the last insert. Processor time is that of the query service and of ClickHouse: it says more where the machine is shared.
 Limit: times are those of a client on the same machine, one request at a time.
 """
 
 from __future__ import annotations
 
 import http.client
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from services.local.find import stack_settings
+from services.query.counter import DUE, SETTLE_S, count_due
 from services.runtime.clickhouse import connect
 from services.runtime.settings import Settings, child_environment
 from tests.bench.core import Show
+from tests.bench.filling import fill
 
 WORKSPACE: Final = "workspace-00007"
-_STEP: Final = 1_000_000
-_FILL: Final = """
-INSERT INTO billing_sessions
-WITH number + {first:UInt64} AS n, intDiv(cityHash64(n, 1), 7) AS h, now64(3) - toIntervalSecond(h % 15552000) AS t0
-SELECT lower(hex(sipHash128(n))), 281474976710656 + n, 'closed', concat('workspace-', leftPad(toString(n % {workspaces:UInt64}), 5, '0')),
-       concat('app-', toString(h % 3)), if(h % 10 = 0, 'voice', 'usage'), ['web', 'whatsapp', 'ios', 'android', 'msteams'][1 + h % 5],
-       concat('u-', leftPad(toString(h % 1000003), 14, '0')), concat('c-', leftPad(toString(h % 1000003), 14, '0')), lower(hex(cityHash64(n, 2))),
-       t0, t0 + toIntervalMinute(15 * (h % 3)), t0 + toIntervalMinute(15 * (h % 3) + 9), 540000, 0, lower(hex(cityHash64(n, 3))), 'U7:ended'
-FROM numbers({count:UInt64})
-SETTINGS max_partitions_per_insert_block = 0, max_execution_time = 600
-"""
+QUESTIONS: Final = {
+    "trends": "/v1/usage/trends?range=6m&interval=day&group_by=app",
+    "page": "/v1/usage/sessions?range=6m&limit=100",
+    "last_page": "/v1/usage/sessions?range=6m&limit=100&order=desc",
+}
+CSV: Final = "/v1/usage/sessions.csv?range=6m&timezone=Asia/Kolkata"
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 def run_questions(home: Path, port_base: int, sessions: int, workspaces: int, asked: int, show: Show = lambda done: None) -> dict[str, Any]:
@@ -39,43 +39,90 @@ def run_questions(home: Path, port_base: int, sessions: int, workspaces: int, as
     quarterhour("up", "--detach", "--data-dir", str(home), "--port-base", str(port_base))
     try:
         settings = stack_settings(home)
-        fill_s = fill(settings, sessions, workspaces, show)
-        return {"sessions": sessions, "workspaces": workspaces, "fill_rows_per_s": round(sessions / fill_s)} | ask_all(settings, asked)
+        fill_s = fill(settings, sessions, workspaces, round(time.time() * 1000), show)
+        _count(settings)
+        return {"sessions": sessions, "workspaces": workspaces, "fill_rows_per_s": round(sessions / fill_s)} | ask_all(settings, home, asked)
     finally:
         quarterhour("down", "--data-dir", str(home))
 
 
-def fill(settings: Settings, sessions: int, workspaces: int, show: Show) -> float:
-    client = connect(settings.clickhouse)
-    began_s = time.perf_counter()
-    for first in range(0, sessions, _STEP):
-        client.command(_FILL, parameters={"first": first, "count": min(_STEP, sessions - first), "workspaces": workspaces})
-        show(first)
+def _count(settings: Settings) -> None:
+    """As the service does beside its work."""
+    client = connect(settings.clickhouse, answer_s=600)
+    deadline_s = time.monotonic() + 20 * SETTLE_S
+    time.sleep(SETTLE_S + 5)
+    while client.query(DUE).result_rows and time.monotonic() < deadline_s:
+        for _ in count_due(client):
+            pass
     client.close()
-    return time.perf_counter() - began_s
 
 
-def ask_all(settings: Settings, asked: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "services.cli", "keys", "create", "--workspace", WORKSPACE]
+def ask_all(settings: Settings, home: Path, asked: int) -> dict[str, Any]:
+    limits = ("--requests-per-minute", "1000000", "--read-s-per-minute", "100000")
+    command = [sys.executable, "-m", "services.cli", "keys", "create", "--workspace", WORKSPACE, *limits]
     key = subprocess.run(command, check=True, capture_output=True, text=True, env=child_environment(settings)).stdout.strip()
-    connection = http.client.HTTPConnection(settings.query.host, settings.query.port, timeout=120)
-
-    def get(path: str) -> bytes:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {body[:500]!r}")
-        return body
-
+    connection = http.client.HTTPConnection(settings.query.host, settings.query.port, timeout=600)
+    processes = {name: list(_processes(home, name)) for name in ("clickhouse", "query")}
     found: dict[str, Any] = {}
-    for name, path in (("trends", "/v1/usage/trends?range=6m&interval=day&group_by=app"), ("page", "/v1/usage/sessions?range=6m&limit=100")):
-        get(path)
-        times_ms = sorted(_ms(lambda path=path: get(path)) for _ in range(asked))  # type: ignore[misc]
+    for name, path in QUESTIONS.items():
+        _get(connection, path, key)
+        before_ms = _cpu_ms(processes)
+        times_ms = sorted(_ms(lambda path=path: _get(connection, path, key)) for _ in range(asked))  # type: ignore[misc]
         found |= {f"{name}_p50_ms": round(statistics.median(times_ms), 1), f"{name}_p99_ms": round(times_ms[max(0, int(asked * 0.99) - 1)], 1)}
-    began_s = time.perf_counter()
-    rows = get("/v1/usage/sessions.csv?range=6m").count(b"\n") - 1
-    return found | {"csv_rows": rows, "csv_rows_per_s": round(rows / (time.perf_counter() - began_s))}
+        found[f"{name}_cpu_ms"] = round((_cpu_ms(processes) - before_ms) / asked, 1)
+    return found | _csv(connection, key, processes) | _interactive(settings, key)
+
+
+def _csv(connection: http.client.HTTPConnection, key: str, processes: dict[str, list[int]]) -> dict[str, Any]:
+    before_ms, began_s = _cpu_ms(processes), time.perf_counter()
+    rows = sum(piece.count(b"\n") for piece in _pieces(connection, CSV, key)) - 1
+    took_s, cpu_s = time.perf_counter() - began_s, (_cpu_ms(processes) - before_ms) / 1000
+    peak = max(int(_status(pid)["VmHWM"].split()[0]) / 1024 for pid in processes["query"])
+    return {"csv_rows": rows, "csv_rows_per_s": round(rows / took_s), "csv_rows_per_cpu_s": round(rows / cpu_s), "csv_query_rss_mib": round(peak)}
+
+
+def _interactive(settings: Settings, key: str) -> dict[str, Any]:
+    """From the click on a link to the page until its bars and its table are there, in Chromium; the second visit, with its files in the browser."""
+    from tests.page.browser import chromium
+    from tests.page.conftest import interactive_ms
+
+    with chromium() as browser:
+        times_ms = sorted(interactive_ms(browser, f"http://{settings.query.host}:{settings.query.port}", key) for _ in range(6))
+    return {"page_interactive_p50_ms": round(statistics.median(times_ms)), "page_interactive_max_ms": round(times_ms[-1])}
+
+
+def _get(connection: http.client.HTTPConnection, path: str, key: str) -> bytes:
+    return b"".join(_pieces(connection, path, key))
+
+
+def _pieces(connection: http.client.HTTPConnection, path: str, key: str) -> Iterator[bytes]:
+    connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status} {answer.read(500)!r}")
+    while piece := answer.read(1 << 18):
+        yield piece
+
+
+def _processes(home: Path, name: str) -> Iterator[int]:
+    """The processes of a part of the stack, by their command."""
+    marks = {"clickhouse": (b"services.local.clickhouse", str(home).encode()), "query": (b"serve", b"query")}[name]
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command, environment = place.read_bytes(), place.with_name("environ").read_bytes()
+        except OSError:
+            continue
+        if all(mark in command for mark in marks) and (name == "clickhouse" or str(home).encode() in environment + command):
+            yield int(place.parent.name)
+
+
+def _cpu_ms(processes: dict[str, list[int]]) -> float:
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split() for pids in processes.values() for pid in pids]
+    return sum((int(each[11]) + int(each[12])) / _TICKS_PER_S * 1000 for each in fields)
+
+
+def _status(pid: int) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
 
 
 def quarterhour(*arguments: str) -> None:

@@ -96,6 +96,8 @@ _WANTED: Final[tuple[tuple[str, str, str, Callable[[Figures], str]], ...]] = (
     ("its record", "≤ 400 B", "≤ 250 B", lambda f: f"{f['state']['record_bytes_per_live']:,.0f} B"),
     ("append → ClickHouse at 10,000 events/s", "p99 ≤ 1.5 s", "≤ 700 ms", lambda f: f"p99 {_at(f['latency']['rates'], 'events_per_s', 10_000)['p99_ms']} ms"),
     ("trends of one workspace, p99", "≤ 100 ms", "≤ 40 ms", lambda f: f"{f['query']['trends_p99_ms']} ms of {f['query']['sessions']:,} sessions"),
+    ("first page of sessions, p50", "≤ 50 ms", "", lambda f: f"{f['query']['page_p50_ms']} ms"),
+    ("usage page interactive, p50", "≤ 1 s", "", lambda f: f"{f['query']['page_interactive_p50_ms']} ms"),
     ("CSV export", "≥ 200,000 rows/s", "≥ 500,000", lambda f: f"{f['query']['csv_rows_per_s']:,}"),
     ("`quarterhour meter` on a file", "≥ 150,000 events/s", "≥ 300,000", lambda f: f"{f['meter']['events_per_s']:,}"),
     ("cold start of the whole local stack", "≤ 20 s", "≤ 10 s", lambda f: f"{f['start']['cold_s']} s"),

@@ -71,6 +71,19 @@ class Looking:
         return file.name, file.read_bytes()
 
 
+def interactive_ms(browser: Browser, url: str, key: str, query: str = "?range=4w") -> float:
+    """From the call of the page until everything in it is drawn and can be used, with the key in its tab already."""
+    browser.new_page(1280, 900)
+    browser.open(f"{url}/usage")
+    browser.until("document.activeElement.id === 'key'")
+    browser.write(key)
+    browser.press("Enter")
+    browser.until(READY)
+    browser.open(f"{url}/usage{query}")
+    browser.until(READY)
+    return float(browser.run("performance.now()"))
+
+
 @pytest.fixture
 def looking(one_browser: Browser, stage: Stage) -> Iterator[Looking]:
     """Whatever a test does, the page must not throw, log an error, or break its security policy."""

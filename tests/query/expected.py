@@ -45,26 +45,32 @@ class Known:
     """(start, app, kind); a conversation's kind is `conversations`."""
     logins: list[Presence] = field(default_factory=list)
     assignments: list[Presence] = field(default_factory=list)
-    since_ms: int = FOREVER_MS
+    firsts: dict[frozenset[str], int] = field(default_factory=dict)
+    """Apps together → the first fact of theirs."""
+
+    def since_ms(self, scope: Scope) -> int:
+        """The first fact of the scope."""
+        return min((at_ms for apps, at_ms in self.firsts.items() if scope is None or apps & scope), default=FOREVER_MS)
 
     def take(self, topic: str, fact: Row) -> None:
         match topic.removeprefix("usage.").removesuffix(".v1"):
             case "billing-sessions":
                 self.sessions.append((instant_ms(fact["start"]), fact["app_id"], fact["type"]))
-                self._since(fact["conversation_start"])
+                self._first(fact["conversation_start"], [fact["app_id"]])
             case "conversations":
                 self.sessions.append((instant_ms(fact["start"]), fact["app_id"], "conversations"))
             case "agent-logins":
                 self.logins.append(_presence(fact, fact["app_ids"]))
-                self._since(fact["start"])
+                self._first(fact["start"], fact["app_ids"])
             case "agent-assignments":
                 self.assignments.append(_presence(fact, [fact["app_id"]]))
-                self._since(fact["start"])
+                self._first(fact["start"], [fact["app_id"]])
             case _:
                 return
 
-    def _since(self, text: str) -> None:
-        self.since_ms = min(self.since_ms, instant_ms(text))
+    def _first(self, text: str, apps: Sequence[str]) -> None:
+        of_apps = frozenset(apps)
+        self.firsts[of_apps] = min(self.firsts.get(of_apps, FOREVER_MS), instant_ms(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +174,10 @@ def rows(known: Known, scope: Scope, parts: Sequence[Bucket], zone: ZoneInfo, in
             counted[()][kind] += 1
     logins, assignments = (_clipped(each, scope, whole, now_ms) for each in (known.logins, known.assignments))
     is_assigned = any(scope is None or each.apps & scope for each in known.assignments)
-    found = []
+    found, since_ms = [], known.since_ms(scope)
     for part in (*parts, whole):
         row = _counts(counted[part.label]) | _seats(_within(logins, part), _within(assignments, part), part, zone, is_assigned=is_assigned)
-        head = {"start": _text(part.start_ms, zone), "end": _text(part.end_ms, zone), "state": _state(part, known.since_ms, now_ms)}
+        head = {"start": _text(part.start_ms, zone), "end": _text(part.end_ms, zone), "state": _state(part, since_ms, now_ms)}
         found.append(row if part is whole else head | row)
     return found
 
