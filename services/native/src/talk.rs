@@ -37,6 +37,8 @@ pub struct Talk {
     pub message_ids: Vec<Box<str>>,
     /// Is it among those that the message under way changes? Not part of the record.
     pub compared: bool,
+    /// When its newest alarm goes off; `FOREVER_MS`: it has none, or it went off. Not part of the record: at rest that is `due_ms`.
+    pub alarm_ms: i64,
 }
 
 impl Talk {
@@ -59,6 +61,7 @@ impl Talk {
             whos: Vec::new(),
             message_ids: Vec::new(),
             compared: false,
+            alarm_ms: FOREVER_MS,
         }
     }
 
@@ -159,7 +162,7 @@ impl Talk {
         if from.array()? < FIELDS {
             return Err(Damaged);
         }
-        let talk = Talk {
+        let mut talk = Talk {
             key: from.text()?.into(),
             page: from.number()? as u32,
             lasts: list(&mut from, Reader::number)?,
@@ -177,7 +180,9 @@ impl Talk {
             whos: list(&mut from, |from| from.number().map(|who| who as u32))?,
             message_ids: list(&mut from, |from| from.text().map(Box::from))?,
             compared: false,
+            alarm_ms: FOREVER_MS,
         };
+        talk.alarm_ms = talk.due_ms;
         let rows = talk.times.len();
         let sound = !talk.lasts.is_empty()
             && [talk.kinds.len(), talk.whos.len(), talk.message_ids.len()] == [rows; 3]

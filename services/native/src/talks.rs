@@ -213,7 +213,7 @@ impl Talks {
             remember_shown(number, talk, from_ms, &rules, before);
         } else if due_ms < talk.due_ms {
             talk.due_ms = due_ms;
-            self.alarms.push(Reverse((due_ms, number)));
+            self.set_alarm(number);
         }
     }
 
@@ -225,7 +225,10 @@ impl Talks {
                 break;
             }
             self.alarms.pop();
-            let slot = &self.slots[number as usize];
+            let slot = &mut self.slots[number as usize];
+            if let Some(talk) = slot.hot.as_mut().filter(|talk| talk.alarm_ms == due_ms) {
+                talk.alarm_ms = FOREVER_MS;
+            }
             if ahead.contains(&slot.page) || !is_due(slot, to_ms)? {
                 continue;
             }
@@ -303,9 +306,12 @@ impl Talks {
         }
     }
 
+    /// One alarm for a time is enough: a talk is looked at often, and what it waits for stays the same.
     fn set_alarm(&mut self, number: u32) {
-        let due_ms = self.talk(number).due_ms;
-        if due_ms < FOREVER_MS {
+        let talk = self.talk(number);
+        let due_ms = talk.due_ms;
+        if due_ms < FOREVER_MS && due_ms != talk.alarm_ms {
+            talk.alarm_ms = due_ms;
             self.alarms.push(Reverse((due_ms, number)));
         }
     }
