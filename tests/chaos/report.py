@@ -8,7 +8,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any, Final
 
-from tests.chaos.campaign import Result
+from tests.chaos.campaign import Result, Size
 from tests.chaos.faults import Done
 
 TARGETS_S: Final = {"ingest": 3.0, "sink": 3.0, "processor": 10.0}
@@ -36,7 +36,7 @@ def as_markdown(result: Result) -> str:
     lines = [
         "# Chaos campaign on the real parts",
         "",
-        f"`make chaos` with seed {result.size.seed}: {len(result.done)} faults, {result.kills} of the processes killed with -9, "
+        f"`{_command(result.size)}`: {len(result.done)} faults, {result.kills} of the processes killed with -9, "
         f"under {result.events:,} events in {result.seconds / 60:.0f} minutes: {found}.",
         "",
         "ClickHouse (FINAL) = the aggregate topics folded by (id, highest revision) = the core over the raw log = the reference model = "
@@ -76,6 +76,14 @@ def _recoveries(done: Iterable[Done]) -> dict[str, dict[str, float]]:
             for part, seconds in one.back_s.items():
                 times.setdefault(part.partition("-")[0], []).append(seconds)
     return {part: {"count": len(found), "median_s": round(median(found), 2), "worst_s": round(max(found), 2)} for part, found in sorted(times.items())}
+
+
+def _command(size: Size) -> str:
+    """`make chaos` runs it with its defaults."""
+    only = f" --only '{size.only}'" if size.only else ""
+    return (
+        f"python -m tests.chaos --seed {size.seed} --kills {size.single_kills} --rate {size.rate:g} --days {size.days}{'' if size.long else ' --short'}{only}"
+    )
 
 
 def _mean(loads: Sequence[float]) -> float:
