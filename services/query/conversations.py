@@ -59,7 +59,7 @@ def conversation_parameters(question: ConversationQuestion, window: tuple[int, i
 def page_answer(reader: Reader, question: ConversationQuestion, days: ReadDays, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
     """`answers.ConversationPage`."""
     period = question.period
-    rows = _page_rows(reader, question, days, after, limit + 1)
+    rows = _page_rows(reader, question, days, after, limit + 1, as_of_ms)
     page = [dict(zip(EPISODE_FIELDS, row, strict=True)) for row in rows[:limit]]
     more = None
     if len(rows) > limit:
@@ -74,14 +74,14 @@ def page_answer(reader: Reader, question: ConversationQuestion, days: ReadDays, 
     }
 
 
-def _page_rows(reader: Reader, question: ConversationQuestion, days: ReadDays, after: Position | None, wanted: int) -> Sequence[Row]:
+def _page_rows(reader: Reader, question: ConversationQuestion, days: ReadDays, after: Position | None, wanted: int, as_of_ms: int | None) -> Sequence[Row]:
     descending = question.order == "desc"
     from_ms, to_ms = question.period.from_ms, question.period.to_ms
     if after:
         from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
     rare = question.which.is_rare or question.is_open is not None
     rows: list[Row] = []
-    pieces = [(from_ms, to_ms)] if rare else (window for _, window in page_windows(days, from_ms, to_ms, wanted, descending=descending))
+    pieces = [(from_ms, to_ms)] if rare else (window for _, window in page_windows(days, from_ms, to_ms, wanted, descending=descending, as_of_ms=as_of_ms))
     for window in pieces:
         rows += reader.rows(conversation_page(question, window, after, wanted - len(rows)))
         if len(rows) >= wanted:

@@ -58,9 +58,10 @@ ReadDays = Callable[[int, int], Days]
 """What is known of [from_ms, to_ms)."""
 
 
-def spans(from_ms: int, to_ms: int, *, descending: bool = False) -> Iterator[tuple[int, int]]:
-    """[from_ms, to_ms) in the order of reading, in pieces that grow: a page seldom needs to know more than the first days."""
-    length_ms = FIRST_SPAN_MS
+def spans(from_ms: int, to_ms: int, *, descending: bool = False, as_of_ms: int | None = None) -> Iterator[tuple[int, int]]:
+    """[from_ms, to_ms) in the order of reading, in pieces that grow: a page seldom needs to know more than the first days. Backwards the first one
+    reaches behind the watermark `as_of_ms`: after it there is next to nothing."""
+    length_ms = FIRST_SPAN_MS + (max(0, to_ms - as_of_ms) if descending and as_of_ms is not None else 0)
     while from_ms < to_ms:
         if descending:
             yield max(from_ms, to_ms - length_ms), to_ms
@@ -71,11 +72,15 @@ def spans(from_ms: int, to_ms: int, *, descending: bool = False) -> Iterator[tup
         length_ms *= GROWTH
 
 
-def page_windows(read: ReadDays, from_ms: int, to_ms: int, rows: int, *, descending: bool) -> Iterator[tuple[Days, tuple[int, int]]]:
+def page_windows(read: ReadDays, from_ms: int, to_ms: int, rows: int, *, descending: bool, as_of_ms: int | None) -> Iterator[tuple[Days, tuple[int, int]]]:
     """Pieces in which to look for the `rows` of a page, each with what is known of its days."""
-    for span in spans(from_ms, to_ms, descending=descending):
-        days = read(*span)
-        yield from ((days, window) for window in windows(days, *span, rows, descending=descending))
+    for span in spans(from_ms, to_ms, descending=descending, as_of_ms=as_of_ms):
+        days, (first_ms, end_ms) = read(*span), span
+        if descending and as_of_ms is not None and first_ms < as_of_ms < end_ms:
+            # The rows of that day lie before the watermark, not evenly in it.
+            end_ms = as_of_ms
+        for start_ms, stop_ms in windows(days, first_ms, end_ms, rows, descending=descending):
+            yield days, (start_ms, span[1] if stop_ms == end_ms else stop_ms)
 
 
 def windows(days: Days, from_ms: int, to_ms: int, rows: int, *, descending: bool = False, growth: int = GROWTH) -> Iterator[tuple[int, int]]:

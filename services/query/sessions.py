@@ -44,7 +44,7 @@ def binding(question: SessionQuestion) -> str:
 def page_answer(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
     """`answers.SessionPage`; one row more than asked for tells whether there is another page."""
     scope, period = question.scope, question.period
-    rows = _page_rows(reader, question, days, after, limit + 1)
+    rows = _page_rows(reader, question, days, after, limit + 1, as_of_ms)
     page = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in rows[:limit]]
     more = None
     if len(rows) > limit:
@@ -80,14 +80,16 @@ def one_answer(reader: Reader, scope: Scope, billing_session_id: str, period: Pe
     }
 
 
-def _page_rows(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, wanted: int) -> list[Row]:
+def _page_rows(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, wanted: int, as_of_ms: int | None) -> list[Row]:
     """The window grows until there are enough rows: a page of a busy year reads minutes of it."""
     descending = question.order == "desc"
     from_ms, to_ms = question.period.from_ms, question.period.to_ms
     if after:
         from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
     rows: list[Row] = []
-    pieces = iter([(days(from_ms, to_ms), (from_ms, to_ms))]) if question.which.is_rare else page_windows(days, from_ms, to_ms, wanted, descending=descending)
+    whole = (from_ms, to_ms)
+    grown = page_windows(days, *whole, wanted, descending=descending, as_of_ms=as_of_ms)
+    pieces = iter([(days(*whole), whole)]) if question.which.is_rare else grown
     for known, window in pieces:
         rows += reader.rows(session_page(question, known.of_t0(*window), window, after, wanted - len(rows)))
         if len(rows) >= wanted:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.query import export_statements
-from services.query.days import Days, spans, windows
+from services.query.days import Days, page_windows, spans, windows
 from services.query.export_statements import PIECE_ROWS, pieces
 from services.query.exports import CsvMeter, stream
 from services.query.statement import Statement
@@ -159,10 +159,24 @@ def test_windows_are_the_range_without_gap_in_the_order_of_reading(
     assert all(start < end for start, end in found)
 
 
-@given(first=st.integers(0, 10**12), length=st.integers(1, 10**11), descending=st.booleans())
+@given(first=st.integers(0, 10**12), length=st.integers(1, 10**11), descending=st.booleans(), as_of=st.none() | st.integers(0, 10**12))
 @settings(max_examples=100, deadline=None)
-def test_spans_are_the_range_without_gap_in_the_order_of_reading(first: int, length: int, descending: bool) -> None:
-    found = list(spans(first, first + length, descending=descending))
+def test_spans_are_the_range_without_gap_in_the_order_of_reading(first: int, length: int, descending: bool, as_of: int | None) -> None:
+    found = list(spans(first, first + length, descending=descending, as_of_ms=as_of))
+    if descending:
+        found.reverse()
+    assert (found[0][0], found[-1][1]) == (first, first + length)
+    assert all(before[1] == after[0] for before, after in pairwise(found))
+    assert all(start < end for start, end in found)
+
+
+@given(first=st.integers(0, 10**10), length=st.integers(1, 10**10), descending=st.booleans(), as_of=st.none() | st.integers(0, 2 * 10**10))
+@settings(max_examples=100, deadline=None)
+def test_the_pieces_of_a_page_are_the_range_without_gap(first: int, length: int, descending: bool, as_of: int | None) -> None:
+    def read(from_ms: int, to_ms: int) -> Days:
+        return Days((), ("1970-01-02",))
+
+    found = [window for _, window in page_windows(read, first, first + length, 101, descending=descending, as_of_ms=as_of)]
     if descending:
         found.reverse()
     assert (found[0][0], found[-1][1]) == (first, first + length)
