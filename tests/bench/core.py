@@ -29,7 +29,7 @@ Raw = tuple[int, int, bytes]
 Show = Callable[[int], None]
 
 PARTITIONS: Final = 8
-PAGES: Final = 4096
+PAGES: Final = 1024
 LATENESS_MS: Final = 24 * 3_600_000
 GC_THRESHOLDS: Final = (50_000, 20, 1_000)
 """As `processors.main` sets them."""
