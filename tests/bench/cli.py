@@ -163,7 +163,7 @@ def peers(
                 found.setdefault(peer.name, []).append(run_peer(parts, peer))
             print(json.dumps({name: each[-1] for name, each in found.items()}), file=sys.stderr)
     result = compared(found, "Quarterhour")
-    medians = [{"engine": name, **figures, **result["ours_to_theirs"].get(name, {})} for name, figures in result["medians"].items()]
+    medians = [{"engine": name, **figures} for name, figures in result["medians"].items()]
     tell("peers", {"events": events, "runs": runs, "ours_to_theirs": result["ours_to_theirs"], "medians": medians, "all": result["runs"]}, keep)
 
 
