@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 import structlog
@@ -32,6 +33,7 @@ HISTORY_MS: Final = 72 * 3_600_000
 """T1: when the newest log time is further than this behind the clock, ticks carry it instead."""
 LEDGER_EVERY_S: Final = 5.0
 _SERVE_S: Final = 0.05
+_LOG_MS: Final = itemgetter(1)
 
 _log = structlog.get_logger(__name__)
 
@@ -149,9 +151,9 @@ class Ingest:
             records = self._unread(run)
             while records:
                 count, size_bytes = _fitting(records, size_bytes, size_bytes_max)
-                self._batcher.add_run(run.raw, records[:count])
-                self._heard_log_time(max(record[1] for record in records[:count]))
-                records = records[count:]
+                fitting, records = (records, []) if count == len(records) else (records[:count], records[count:])
+                self._batcher.add_run(run.raw, fitting)
+                self._heard_log_time(max(map(_LOG_MS, fitting)))
                 if size_bytes >= size_bytes_max:
                     self._send()
                     size_bytes = 0

@@ -53,18 +53,21 @@ class KafkaSource:
         if (topic := self._watch.replaced(monotonic())) is not None:
             raise LogLost(replaced(topic))
         runs: list[Run] = []
-        place: tuple[str | None, int | None] | None = None
+        records: list[Any] = []
+        last_topic: str | None = None
+        last_partition: int | None = None
         for message in self._consumer.consume(records_max, wait_s):
             error = message.error()
             if error is not None:
                 self._failed_read(error, message)
                 continue
-            here = (message.topic(), message.partition())
-            if here != place:
-                place = here
-                records: list[Any] = []
-                runs.append(Run((_TOPIC_NUMBERS[_sure(here[0])], _sure(here[1])), records))
-            records.append((message.offset(), max(0, message.timestamp()[1]), message.value()))
+            topic, partition = message.topic(), message.partition()
+            if partition != last_partition or topic != last_topic:
+                last_topic, last_partition = topic, partition
+                records = []
+                runs.append(Run((_TOPIC_NUMBERS[_sure(topic)], _sure(partition)), records))
+            log_ms = message.timestamp()[1]
+            records.append((message.offset(), log_ms if log_ms > 0 else 0, message.value()))
         return runs
 
     def end_of(self, raw: RawPartition) -> int | None:
