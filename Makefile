@@ -40,8 +40,8 @@ down: setup ## Stop the local stack
 demo: setup ## 90 days of a small platform through the real pipeline
 	$(BIN)/python -m services.cli demo
 
-test: setup ## Every test
-	$(BIN)/python -m pytest -q
+test: setup ## Every test, in WORKERS (2) processes with parts of their own; WORKERS=0 where the environment names the parts
+	$(BIN)/python -m pytest -q -n $(or $(WORKERS),2) --dist loadfile
 
 test-long: setup ## The tests of properties with twenty times as many examples
 	HYPOTHESIS_LONG=1 $(BIN)/python -m pytest -q --timeout 7200 tests/events tests/ingest tests/meters tests/query/test_periods.py tests/query/test_zones.py tests/query/test_fuzz.py tests/reference tests/spec

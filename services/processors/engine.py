@@ -239,7 +239,8 @@ class Engine:
 
     def recovered(self) -> int:
         """A number that grows while state is recovered."""
-        return sum(cast(TableManager, self.app.tables).recovery.active_offsets.values())
+        # Between two assignments Faust holds None for a partition that it has not asked about yet.
+        return sum(offset or 0 for offset in cast(TableManager, self.app.tables).recovery.active_offsets.values())
 
     def ready(self) -> bool:
         """True while the assigned partitions are read."""

@@ -109,7 +109,8 @@ def test_no_line_of_keys_has_three_that_are_good(accounts: Accounts, acme: str) 
     with pytest.raises(KeyRefused, match=f"keys revoke {first.prefix}"):
         accounts.rotate_key(second.prefix, NOW, NOW + DAY)
     _, third = accounts.rotate_key(second.prefix, NOW + DAY, NOW + 2 * DAY)
-    assert [key.replaced_by for key in accounts.list_keys(acme)] == [second.prefix, third.prefix, None]
+    replaced_by = {key.prefix: key.replaced_by for key in accounts.list_keys(acme)}
+    assert replaced_by == {first.prefix: second.prefix, second.prefix: third.prefix, third.prefix: None}
 
 
 def test_a_key_that_is_good_no_longer_is_not_rotated(accounts: Accounts, acme: str) -> None:
