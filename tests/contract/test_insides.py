@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition  # type: ignore[import-untyped]
@@ -366,5 +366,16 @@ def test_how_long_a_fetch_waits_is_read_when_the_consumer_starts() -> None:
         consumer = AIOKafkaConsumer(fetch_max_wait_ms=7)
         found: int = consumer._fetch_max_wait_ms
         return found
+
+    assert asyncio.run(play()) == 7
+
+
+def test_recovery_that_was_not_asked_about_yet_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust holds None for a partition between its assignment and the answer of the brokers."""
+
+    async def play() -> int:
+        opened = Opened(monkeypatch)
+        monkeypatch.setattr(cast(TableManager, opened.engine.app.tables).recovery, "active_offsets", {STATE: None, SOURCE: 7})
+        return opened.engine.recovered()
 
     assert asyncio.run(play()) == 7
