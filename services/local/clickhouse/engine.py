@@ -21,10 +21,11 @@ _CODE = re.compile(r"Code: (\d+)\. ")
 _RIGHTS = "SHOW, SELECT, INSERT, ALTER, CREATE, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, SYSTEM, dictGet, INTROSPECTION"
 
 
-_FAILED_INSERTS = "SELECT sum(value) FROM system.events WHERE event = 'FailedInsertQuery'"
+_FAILED_INSERTS = "SELECT 0, sum(value) FROM system.events WHERE event = 'FailedInsertQuery'"
+_ERRORS = "SELECT code, sum(value) FROM system.errors GROUP BY code"
 _NEWEST_ERROR = (
     "SELECT 'Code: ' || toString(code) || '. DB::Exception: ' || last_error_message || ' (' || name || ')' "
-    "FROM system.errors ORDER BY last_error_time DESC LIMIT 1"
+    "FROM system.errors WHERE has({codes:Array(Int32)}, code) ORDER BY last_error_time DESC LIMIT 1"
 )
 
 
@@ -61,15 +62,24 @@ class Answer:
     elapsed_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Counted by the whole engine since it began: inserts that failed, and errors by code."""
+
+    inserts: int
+    errors: dict[int, int]
+
+
 class Insert:
     """Rows on their way into a table: `append` as often as there is data, then `finish`, or `cancel`.
 
     chdb's stream tells of rows that it cannot read, and says "written" of those that it could not write (seen with 4.4: a full disk, a constraint, too many
     parts). Its count of failed inserts tells. One that failed beside this one may count here too: then rows that were written come again, which is harmless.
+    Why it failed is the newest of the errors that were counted since it began: the time of an error has no more than seconds.
     """
 
-    def __init__(self, inserter: Any, session: Session, failed_before: int) -> None:
-        self._inserter, self._session, self._failed_before = inserter, session, failed_before
+    def __init__(self, inserter: Any, session: Session, before: Failures) -> None:
+        self._inserter, self._session, self._before = inserter, session, before
 
     def append(self, data: bytes) -> None:
         try:
@@ -82,8 +92,10 @@ class Insert:
             done = self._inserter.finish()
         except RuntimeError as error:
             raise EngineError(str(error)) from error
-        if self._session.failed_inserts() > self._failed_before:
-            raise EngineError(self._session.run(_NEWEST_ERROR, "TSVRaw").body.decode(errors="replace").strip())
+        after = self._session.failures()
+        if after.inserts > self._before.inserts:
+            codes = [code for code, count in after.errors.items() if count > self._before.errors.get(code, 0)]
+            raise EngineError(self._session.run(_NEWEST_ERROR, "TSVRaw", {"codes": str(codes)}).body.decode(errors="replace").strip())
         return Answer(b"", 0, 0, 0, done.rows_written, done.bytes_written, done.elapsed)
 
     def cancel(self) -> None:
@@ -127,15 +139,16 @@ class Session:
             raise EngineError(str(error)) from error
 
     def insert(self, head: str, format_name: str) -> Insert:
-        failed_before = self.failed_inserts()
+        before = self.failures()
         try:
-            return Insert(self._connection.send_insert(head, format_name), self, failed_before)
+            return Insert(self._connection.send_insert(head, format_name), self, before)
         except RuntimeError as error:
             raise EngineError(str(error)) from error
 
-    def failed_inserts(self) -> int:
-        """Of the whole engine so far."""
-        return int(self.run(_FAILED_INSERTS, "TSVRaw").body or 0)
+    def failures(self) -> Failures:
+        lines = self.run(f"{_FAILED_INSERTS} UNION ALL {_ERRORS}", "TSVRaw").body.decode().splitlines()
+        counts = {int(code): int(count) for code, count in (line.split("\t") for line in lines)}
+        return Failures(counts.pop(0), counts)
 
 
 class Engine:

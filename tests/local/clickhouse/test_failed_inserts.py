@@ -34,3 +34,11 @@ def test_an_insert_that_is_written_is_answered_so_whatever_failed_before(server:
     for a, status in ((9, 500), (1, 200), (9, 500), (2, 200)):
         assert server.ask(f"INSERT INTO {name} FORMAT TSV", body=f"{a}\n".encode()).status == status
     assert server.ask(f"SELECT sum(a) FROM {name}").text == "3\n"
+
+
+def test_each_of_several_failures_within_a_second_is_told_by_its_own_error(server: Server) -> None:
+    constrained, parted = f"t.t{uuid4().hex}", f"t.t{uuid4().hex}"
+    server.ask(f"CREATE TABLE {constrained} (a UInt64, CONSTRAINT c CHECK a < 5) ENGINE = MergeTree ORDER BY a")
+    server.ask(f"CREATE TABLE {parted} (a UInt64) ENGINE = MergeTree ORDER BY a PARTITION BY a")
+    inserts = [f"{constrained} FORMAT TSV", f"{parted} SETTINGS max_partitions_per_insert_block = 2 FORMAT TSV"] * 10
+    assert [server.ask(f"INSERT INTO {insert}", body=b"7\n8\n9\n").code for insert in inserts] == ["469", "252"] * 10
