@@ -31,9 +31,7 @@ class Limits:
 
     def but(self, requests_per_minute: int | None, read_s_per_minute: int | None, exports_at_once: int | None) -> Limits:
         """With what a key has of its own."""
-        return Limits(
-            requests_per_minute or self.requests_per_minute, read_s_per_minute or self.read_s_per_minute, exports_at_once or self.exports_at_once
-        )
+        return Limits(requests_per_minute or self.requests_per_minute, read_s_per_minute or self.read_s_per_minute, exports_at_once or self.exports_at_once)
 
 
 LIMITS: Final[Mapping[WorkspaceKind, Limits]] = {"standard": Limits(), "enterprise": Limits(3_000, 300, 8)}

@@ -73,9 +73,7 @@ def app_names(connection: Connection, workspace_id: str, app_ids: Sequence[str] 
     return dict(rows.fetchall())
 
 
-def set_person(
-    connection: Connection, workspace_id: str, email: str, role: Role, app_ids: Sequence[str] | None, now: datetime, *, name: str = ""
-) -> None:
+def set_person(connection: Connection, workspace_id: str, email: str, role: Role, app_ids: Sequence[str] | None, now: datetime, *, name: str = "") -> None:
     """Make them a member, or change what they are; an empty name leaves the one there is."""
     set_workspace(connection, workspace_id, None, now)
     row = connection.execute(

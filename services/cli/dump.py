@@ -116,5 +116,3 @@ def _opened(out: str) -> Iterator[BinaryIO]:
         raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
     with file:
         yield file
-
-

@@ -20,9 +20,7 @@ GENERATION_SHIFT: Final = 48
 _encode = msgspec.json.Encoder().encode
 
 
-def rejected_fact(
-    topic: str, partition: int, offset: int, log_time_ms: int, refusal: Refusal, value: bytes | None, generation: int
-) -> tuple[bytes, bytes]:
+def rejected_fact(topic: str, partition: int, offset: int, log_time_ms: int, refusal: Refusal, value: bytes | None, generation: int) -> tuple[bytes, bytes]:
     """F2, F3: key and value of the fact of one refused record. `value` is the whole record: its size is told, its beginning kept."""
     origin = rejected_id(topic, partition, offset)
     payload = value or b""

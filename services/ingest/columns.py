@@ -14,7 +14,7 @@ from services.events.decode import decode
 from services.events.event import Accepted, Event, Refusal, TalkEvent
 from services.events.keys import NOBODY
 from services.events.pages import page_of, partition_of
-from services.native import load
+from services.native import load, required
 
 RawValue = tuple[int, int, bytes | None]
 """(offset, log time, value) of a record."""
@@ -114,11 +114,8 @@ class NativeColumns:
     """`Columns`, compiled: it decodes what is plain, and asks Python about all else. Raises ImportError where it was not built."""
 
     def __init__(self, partitions: int, pages: int, lateness_ms: int) -> None:
-        native = load()
-        if native is None:
-            raise ImportError("The compiled part is not built: `make native`.")
         self._pages, self._lateness_ms = pages, lateness_ms
-        self._poll = native.Poll(partitions, pages, lateness_ms)
+        self._poll = required().Poll(partitions, pages, lateness_ms)
 
     def add_run(self, records: Sequence[RawValue], judge: Judge) -> tuple[int, int | None]:
         """See `Columns`."""

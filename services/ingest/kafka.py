@@ -17,7 +17,7 @@ from services.events import topics
 from services.ingest.batcher import RawPartition
 from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start, replaced
 from services.runtime.errors import Unavailable
-from services.runtime.kafka import TIMEOUT_S, client_config
+from services.runtime.kafka import TIMEOUT_S, client_config, consumer_config
 from services.runtime.settings import Settings
 from services.runtime.topic_ids import Watch
 
@@ -150,21 +150,12 @@ def _place(raw: RawPartition, offset: int | None = None, metadata: str | None = 
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     ingest = settings.ingest
-    return (
-        client_config(settings.kafka, settings.log_level)
-        | ({"group.instance.id": ingest.instance} if ingest.instance else {})
-        | {
-            "group.id": settings.ingest_group,
-            "session.timeout.ms": ingest.session_timeout_ms,
-            "enable.auto.commit": False,
-            # A position that is gone must be heard of, not skipped (B1.22).
-            "auto.offset.reset": "error",
-            "partition.assignment.strategy": "range",
-            "enable.partition.eof": False,
-            "fetch.message.max.bytes": 4 * 1024 * 1024,
-            "queued.max.messages.kbytes": 64 * 1024,
-        }
-    )
+    return consumer_config(settings.kafka, settings.log_level, settings.ingest_group, ingest.instance, ingest.session_timeout_ms) | {
+        "partition.assignment.strategy": "range",
+        "enable.partition.eof": False,
+        "fetch.message.max.bytes": 4 * 1024 * 1024,
+        "queued.max.messages.kbytes": 64 * 1024,
+    }
 
 
 def _producer_config(settings: Settings) -> dict[str, Any]:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from typing import Protocol, Self, TypeVar
+
+
+def take_but(values: set[int], kept: Collection[int]) -> set[int]:
+    """Take all values out of a set but those to be kept."""
+    taken = {value for value in values if value not in kept}
+    values -= taken
+    return taken
 
 
 class _Ordered(Protocol):

@@ -19,6 +19,7 @@ from services.events.outgoing import OutFact
 from services.meters.publish import publish
 from services.meters.records import Change, Records, changes
 from services.meters.rules import FOREVER_MS, HOUR_MS, QUARTER_MS, Rules
+from services.meters.sets import take_but
 from services.meters.talk import (
     ALWAYS,
     CHANGED,
@@ -78,9 +79,7 @@ class Talks:
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """Pages whose records must be written; those that are `ahead` stay for a later call."""
-        taken = {page for page in self._changed_pages if page not in ahead}
-        self._changed_pages -= taken
-        return taken
+        return take_but(self._changed_pages, ahead)
 
     def _fold(self, rows: Iterable[Row], from_ms: int, to_ms: int) -> list[Change]:  # noqa: PLR0912 - the hot path, a call less for each row
         """Put rows into their talks while the watermark moves; what is to be published of these talks."""

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from services.events.event import Event
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, Rules
+from services.meters.sets import take_but
 from services.meters.state import WorkspaceState, dump_workspace, load_workspace
 from services.meters.workspace import Workspace
 
@@ -58,9 +59,7 @@ class Teams:
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """Pages whose records must be written; those that are `ahead` stay for a later call."""
-        taken = {page for page in self._changed_pages if page not in ahead}
-        self._changed_pages -= taken
-        return taken
+        return take_but(self._changed_pages, ahead)
 
     def states_of(self, page: int) -> list[WorkspaceState]:
         """The workspaces of a page."""

@@ -10,7 +10,7 @@ from services.events.batches import Rows
 from services.events.outgoing import OutFact
 from services.meters.rules import Rules
 from services.meters.talks import Talks
-from services.native import load
+from services.native import load, required
 
 
 class TalksTwin(Protocol):
@@ -30,10 +30,7 @@ class NativeTalks:
     """`Talks`, compiled. Raises ImportError where it was not built."""
 
     def __init__(self, rules: Rules) -> None:
-        native = load()
-        if native is None:
-            raise ImportError("The compiled part is not built: `make native`.")
-        self._native = native.Talks(
+        self._native = required().Talks(
             rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.SESSIONS, topics.EPISODES
         )
         self.sweep = self._native.sweep

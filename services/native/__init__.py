@@ -22,6 +22,14 @@ def load() -> ModuleType | None:
     return _loaded[0]
 
 
+def required() -> ModuleType:
+    """The compiled module. Raises ImportError where it was not built, or is left out."""
+    native = load()
+    if native is None:
+        raise ImportError("The compiled part is not built: `make native`.")
+    return native
+
+
 def leave_out() -> None:
     """From here on this process works in Python alone (`QUARTERHOUR_NATIVE=false`)."""
     _loaded[:] = [None]

@@ -24,7 +24,6 @@ from services.runtime.settings import KafkaSettings
 _DELIVERY_S_MAX: Final = 20
 _POLL_S: Final = 0.002
 _FULL_WAIT_S: Final = 0.05
-_WORKSPACES_MAX: Final = 100_000
 
 
 class FactProducer:
@@ -32,7 +31,6 @@ class FactProducer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._partitions = settings.facts_partitions
-        self._partition: dict[str, int] = {}
         self._producer = Producer(
             {
                 **client_config(settings),
@@ -49,7 +47,7 @@ class FactProducer:
         """Hand facts to the producer; the partition follows from the workspace alone."""
         delivered = partial(_delivered, receipt)
         for fact in facts:
-            self._produce(fact.topic, self._partition_of(fact.workspace_id), fact.key, fact.value, delivered)
+            self._produce(fact.topic, fact_partition(fact.workspace_id, self._partitions), fact.key, fact.value, delivered)
         receipt.sent += len(facts)
         self._producer.poll(0)
 
@@ -72,14 +70,6 @@ class FactProducer:
     def backlog(self) -> int:
         """Facts, and requests, on their way."""
         return len(self._producer)
-
-    def _partition_of(self, workspace_id: str) -> int:
-        found = self._partition.get(workspace_id)
-        if found is None:
-            if len(self._partition) >= _WORKSPACES_MAX:
-                self._partition.clear()
-            found = self._partition[workspace_id] = fact_partition(workspace_id, self._partitions)
-        return found
 
     def _produce(self, topic: str, partition: int, key: bytes, value: bytes, delivered: partial[None]) -> None:
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable
 from time import monotonic
@@ -19,7 +18,7 @@ from services.processors.pause import PauseGuard
 from services.processors.watchdog import Watchdog
 from services.processors.worker import Worker
 from services.runtime.kafka import verify_topics
-from services.runtime.lifecycle import Service, run_service
+from services.runtime.lifecycle import Service, collect_rarely, run_service
 from services.runtime.topic_ids import LOOK_EVERY_S, TopicIds, Watch
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_GC_THRESHOLDS: Final = (50_000, 20, 1_000)
-"""State is long-lived and has no cycles: the default thresholds would walk it again and again, and a long walk stops heartbeats too."""
 _TELL_S: Final = 1.0
 
 
@@ -46,7 +43,7 @@ def serve(settings: Settings, service: Service) -> None:
 def serve_fold(settings: Settings, service: Service, make_fold: MakeFold) -> None:
     """The body of the service, around any fold."""
     verify_topics(settings)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    collect_rarely()
     asyncio.run(_serve(settings, service, make_fold))
 
 

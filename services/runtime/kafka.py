@@ -76,6 +76,17 @@ def client_config(kafka: KafkaSettings, log_level: str = "WARNING") -> dict[str,
     return config
 
 
+def consumer_config(kafka: KafkaSettings, log_level: str, group_id: str, instance: str, session_timeout_ms: int) -> dict[str, Any]:
+    """What every consumer of a service starts from: it commits by itself, and an offset that is gone is heard of, not skipped (B1.22)."""
+    return client_config(kafka, log_level) | {
+        "group.id": group_id,
+        "session.timeout.ms": session_timeout_ms,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        **({"group.instance.id": instance} if instance else {}),
+    }
+
+
 class _OnceInAWhile(logging.Filter):
     """Lets a line through unless the same one was let through within `REPEAT_AFTER_S`; digits do not make lines differ."""
 

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from services.events import topics
 from services.runtime.errors import Unavailable
-from services.runtime.kafka import TIMEOUT_S, client_config
+from services.runtime.kafka import TIMEOUT_S, consumer_config
 from services.runtime.settings import Settings
 from services.runtime.topic_ids import Watch
 from services.sink.source import FactRecord, FactsLost, NotCommitted, Owner
@@ -91,18 +91,9 @@ class KafkaFacts:
 
 def _consumer_config(settings: Settings) -> dict[str, Any]:
     sink = settings.sink
-    return (
-        client_config(settings.kafka, settings.log_level)
-        | ({"group.instance.id": sink.instance} if sink.instance else {})
-        | {
-            "group.id": sink.group_id,
-            "session.timeout.ms": sink.session_timeout_ms,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            # An offset that is gone must be heard of, not skipped.
-            "auto.offset.reset": "error",
-            "partition.assignment.strategy": "cooperative-sticky",
-            "fetch.wait.max.ms": 100,
-            "queued.max.messages.kbytes": 65_536,
-        }
-    )
+    return consumer_config(settings.kafka, settings.log_level, sink.group_id, sink.instance, sink.session_timeout_ms) | {
+        "enable.auto.offset.store": False,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "fetch.wait.max.ms": 100,
+        "queued.max.messages.kbytes": 65_536,
+    }

@@ -24,8 +24,6 @@ from services.sink.waiting import Partition, Waiting
 
 _RETRY_S_MIN: Final = 0.5
 _POLL_S: Final = 0.1
-_BACKLOG_FLUSHES: Final = 4
-"""While facts come without a pause there is a backlog: fewer, larger inserts work it off sooner, and whoever waits waits for the backlog anyway."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +54,7 @@ class Sink:
         record = self._source.next(self._wait_s())
         while record is not None:
             self._add(record)
-            record = None if self._due(_BACKLOG_FLUSHES) else self._source.next(0)
+            record = None if self._due() else self._source.next(0)
         if self._due():
             self.flush()
         elif self._waiting.inserted and self._now_s() - self._committed_at > self._settings.flush_ms / 1000:
@@ -107,12 +105,11 @@ class Sink:
             return _POLL_S
         return max(0.0, min(_POLL_S, self._waiting.since_s + self._settings.flush_ms / 1000 - self._now_s()))
 
-    def _due(self, flushes: int = 1) -> bool:
-        """By rows, by bytes, or by an age of so many times `flush_ms`."""
+    def _due(self) -> bool:
         waiting, limits = self._waiting, self._settings
         if waiting.count >= limits.flush_rows or waiting.size_bytes >= limits.flush_bytes:
             return True
-        return waiting.count > 0 and self._now_s() - waiting.since_s >= flushes * limits.flush_ms / 1000
+        return waiting.count > 0 and self._now_s() - waiting.since_s >= limits.flush_ms / 1000
 
     def _insert(self, topic: str, values: list[bytes | None]) -> None:
         table = TABLES[topic]

@@ -227,4 +227,3 @@ def test_the_analyst_of_the_local_stack_changes_nothing_and_reaches_nothing_else
         ask(local_analyst, text, "POST", "analyst")
     assert re.search(rb"Code: (164|497|62|291)\.", refused.value.read())
     assert ask(local_analyst, "SELECT count() FROM billing_sessions") == before
-

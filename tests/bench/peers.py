@@ -95,5 +95,3 @@ def _median(found: Sequence[dict[str, Any]], key: str) -> float:
 
 def _environment(stand: Stand) -> dict[str, str]:
     return {**os.environ, "PEER_BUILD": str(stand.home.parent / "kafka-streams-build"), "PYTHONPATH": str(ROOT)}
-
-

@@ -180,4 +180,3 @@ def test_an_etag_of_another_tenant_is_no_answer(stage: Stage) -> None:
         assert stage.ask(page.address(), page.base, **{"If-None-Match": tag}).status_code == 304
         for key in (theirs, stage.key_of_a):
             assert stage.ask(page.address(), page.base, key, **{"If-None-Match": tag}).status_code != 304, page.path
-

@@ -17,12 +17,13 @@ pub struct Fact {
 pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fact {
     let (workspace_id, app_id, subject) = split_key(&talk.key);
     let id = id_of(record, workspace_id, app_id, subject);
-    let mut out = Json::new(if matches!(record.body, Body::Session { .. }) { "billing_session_id" } else { "conversation_episode_id" }, &id);
+    let is_session = matches!(record.body, Body::Session { .. });
+    let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id);
     out.number("revision", revision);
     out.text("status", if is_void { "void" } else { "closed" });
     out.text("workspace_id", workspace_id);
     out.text("app_id", app_id);
-    if matches!(record.body, Body::Session { .. }) {
+    if is_session {
         out.text("type", word(record.ident.what));
     }
     for (name, value) in ["channel", "kore_user_id", "channel_user_id"].into_iter().zip(record.names.iter()) {
@@ -50,7 +51,7 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
             out.number("human_ms", *human_ms);
         }
     }
-    Fact { is_session: matches!(record.body, Body::Session { .. }), workspace_id: workspace_id.to_owned(), value: out.end(), id }
+    Fact { is_session, workspace_id: workspace_id.to_owned(), value: out.end(), id }
 }
 
 fn word(what: What) -> &'static str {

@@ -1,8 +1,7 @@
 //! The seats of one quarter, from the presences that touch it (SPEC S2, S3). The twin of `services/meters/seats.py`.
 
+use crate::rules::QUARTER_MS;
 use hashbrown::HashMap;
-
-pub const QUARTER_MS: i64 = crate::rules::QUARTER_MS;
 
 /// When an agent was there, and for which apps.
 pub struct Presence<'a> {

@@ -131,10 +131,9 @@ impl Talks {
 
     /// Pages whose records must be written, but those that are ahead: their records stay.
     pub fn take_changed(&mut self, ahead: &HashSet<u32>) -> Vec<u32> {
-        let (kept, taken) = self.changed_pages.drain().partition(|page| ahead.contains(page));
-        self.changed_pages = kept;
-        let taken: HashSet<u32> = taken;
-        taken.into_iter().collect()
+        let taken = self.changed_pages.iter().copied().filter(|page| !ahead.contains(page)).collect();
+        self.changed_pages.retain(|page| ahead.contains(page));
+        taken
     }
 
     /// Take a page's talk from its record. What fell due until `published_ms` was published, though the page was not written again.
