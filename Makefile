@@ -61,10 +61,10 @@ bench: setup ## Every measurement; `python -m tests.bench --help` for one alone 
 sim: setup ## The deterministic simulation: SEEDS worlds (10000), from seed FIRST (0) on (tests/simulation/REPORT.md)
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),10000) --first $(or $(FIRST),0) --report tests/simulation/REPORT.md
 
-lint: setup ## ruff, and the direction of imports
+lint: setup ## ruff, and the direction of imports; the compiled twin's own
 	$(BIN)/ruff check services tests
 	$(BIN)/lint-imports
-	@if command -v cargo >/dev/null; then cd services/native && cargo fmt --check && cargo clippy --quiet --target-dir ../../.native -- -D warnings; fi
+	@if command -v cargo >/dev/null; then cd services/native && cargo fmt --check && cargo clippy --quiet --target-dir ../../.native -- -D warnings && cargo test --quiet --target-dir ../../.native; fi
 
 type: setup ## mypy, strictly
 	$(BIN)/mypy services tests

@@ -52,7 +52,7 @@ class NativeTalks:
     def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
         """See `Talks.apply`."""
         facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, rows.keys, rows.whos, rows.message_ids, unseen, from_ms, to_ms, list(ahead), revision)
-        return [OutFact(*fact) for fact in facts]
+        return list(map(OutFact._make, facts))
 
 
 def fastest_talks(rules: Rules) -> TalksTwin:

@@ -169,10 +169,10 @@ def peers(
 
 @app.command()
 def latency(
-    rates: Annotated[str, typer.Option(help="Events a second, comma separated.")] = "1000,10000",
+    rates: Annotated[str, typer.Option(help="Events a second, comma separated.")] = "1000,10000,50000",
     seconds: Annotated[float, typer.Option(min=5)] = 20.0, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
 ) -> None:  # fmt: skip
-    """From the append that lets the watermark pass to the row in ClickHouse."""
+    """From the append that makes a session due to its row in ClickHouse."""
     from tests.bench.latency import run_latency
     from tests.bench.stand import stand
 

@@ -1,9 +1,11 @@
-"""How long a fact takes: from the append of the record that lets the watermark pass to the row in ClickHouse, at a steady rate.
+"""How long a fact takes: from the append of the record that makes it due to the row in ClickHouse, at a steady rate.
 
-Conversations last seconds here, so that sessions end all the time; the watermark stays 2 s behind the newest event. A fact is due when, in every
-partition of the conversations' topic, an event newer than the session's end has been appended with those 2 s: the latest of these appends is when its
-time begins. The sink is the product's in a process of ours that notes when an insert has returned.
-`fact`: from there to the fact's record on its aggregate topic (ingest's poll, Kafka twice, the fold); `row`: on to the insert's return.
+Event time runs `SCALE` times as fast as the clock and ends today, so that windows of 15 minutes end all the time. A session whose window is full is due
+when the watermark passes its end (U8): in every partition of the conversations' topic an event newer than that end and the `out_of_orderness` has been
+appended; the latest of these appends is when its time begins. One that an `ended` ends is due with that record. The sink is the product's in a process of
+ours that notes when an insert has returned.
+`fact`: from there to the fact's record on its aggregate topic (ingest's poll, Kafka twice, the fold); without a prefix: on to the insert's return;
+`ended`: the same for sessions that an `ended` ends.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -26,20 +29,27 @@ from services.runtime.clock import wall_ms
 from services.runtime.settings import Settings, environment_for_children
 from tests.bench.stand import READY_S, Stand
 
-LAG_MS: Final = 2_000
-WARM_S: Final = 8.0
+SCALE: Final = 60
+IDLE_S: Final = 2.0
+"""Quiet partitions follow the ticks so soon here."""
+WARM_S: Final = 25.0
+"""The first windows are full after 15 s, and the watermark follows a second later."""
 _TURNS: Final = 8
 _TURN_MS: Final = 2_500
 _STEP_S: Final = 0.02
-_RULES: Final = frozenset(("U7:ended", "U7:full"))
 
-Appends = list[tuple[list[int], list[int]]]
-"""For each partition: newest event times so far, and when they were appended."""
+
+@dataclass(frozen=True, slots=True)
+class Appends:
+    """What was appended when: for each partition its newest event times so far; and the append of the first event of each time. Milliseconds."""
+
+    partitions: list[tuple[list[int], list[int]]]
+    at_ms: dict[int, int] = field(default_factory=dict)
 
 
 def run_latency(stand: Stand, rate: int, seconds: float, name: str, **groups: Mapping[str, object]) -> dict[str, Any]:
     """Percentiles at one rate, in milliseconds."""
-    groups = {**groups, "rules": {"out_of_orderness_ms": LAG_MS}}
+    groups = {**groups, "ingest": {"idle_after_s": IDLE_S, **groups.get("ingest", {})}}
     stand.empty(topics.RAW_TOPICS)
     settings = stand.begin_run(name, **groups)
     inserted = stand.home / "inserted.msgpack"
@@ -50,13 +60,14 @@ def run_latency(stand: Stand, rate: int, seconds: float, name: str, **groups: Ma
             stand.serve(room, settings)
         before, began_ms = stand.cpu_s(), wall_ms()
         appends, sent = _append(stand, rate, seconds + WARM_S)
-        time.sleep(LAG_MS / 1000 + 4)
+        time.sleep(4)
         spent = {room: round((cpu_s - before[room]) * 1e6 / sent, 1) for room, cpu_s in stand.cpu_s().items()}
         published = dict(_published(settings))
         sink.terminate()
         sink.wait(30)
         stored = msgspec.msgpack.decode(inserted.read_bytes(), type=dict[str, int])
-        return {"events_per_s": rate, "sent": sent, **_figures(published, stored, appends, began_ms + int(WARM_S * 1000)), "cpu_us_per_event": spent}
+        figures = _figures(published, stored, appends, began_ms + int(WARM_S * 1000), settings.rules.out_of_orderness_ms)
+        return {"events_per_s": rate, "sent": sent, **figures, "cpu_us_per_event": spent}
     finally:
         sink.kill()
         sink.wait()
@@ -78,25 +89,26 @@ def _start_sink(stand: Stand, settings: Settings, out: Path) -> subprocess.Popen
 
 
 def _append(stand: Stand, rate: int, seconds: float) -> tuple[Appends, int]:
-    """Write events that happen now, evenly; what was appended when, and how many."""
+    """Write events evenly, at the clock's pace; what was appended when, and how many."""
     partitions = stand.settings.kafka.raw_partitions
     producer = Producer({"bootstrap.servers": stand.servers, "linger.ms": 5, "compression.type": "lz4", "queue.buffering.max.messages": 400_000})
-    appends: Appends = [([], []) for _ in range(partitions)]
+    appends = Appends([([], []) for _ in range(partitions)])
     conversations = _Conversations(rate)
-    began_s, sent = time.monotonic(), 0
+    began_s, sent, first_ms = time.monotonic(), 0, wall_ms() - int(seconds * 1000) * SCALE
     while (gone_s := time.monotonic() - began_s) < seconds:
-        now_ms = wall_ms()
-        newest = [0] * partitions
-        for subject, line in conversations.until(now_ms, int(gone_s * rate) - sent):
+        now_ms, event_ms = wall_ms(), first_ms + int(gone_s * 1000) * SCALE
+        touched = set()
+        for subject, line in conversations.until(event_ms, int(gone_s * rate) - sent):
             partition = crc32(subject) % partitions
             producer.produce(topics.CONVERSATIONS, line, subject, partition=partition, timestamp=now_ms)
-            newest[partition] = now_ms
+            touched.add(partition)
             sent += 1
         producer.poll(0)
-        for partition, newest_ms in enumerate(newest):
-            if newest_ms:
-                appends[partition][0].append(newest_ms)
-                appends[partition][1].append(now_ms)
+        appends.at_ms.setdefault(event_ms, now_ms)
+        for partition in touched:
+            newest, at = appends.partitions[partition]
+            newest.append(event_ms)
+            at.append(now_ms)
         time.sleep(max(0.0, _STEP_S - (time.monotonic() - began_s - gone_s)))
     producer.flush(60)
     return appends, sent
@@ -109,9 +121,9 @@ class _Conversations:
         self._at_once = max(8, rate * _TURN_MS // 1000)
         self._next = 0
 
-    def until(self, now_ms: int, count: int) -> Iterator[tuple[bytes, bytes]]:
-        """The next `count` lines, said now."""
-        at = format_ms(now_ms)
+    def until(self, event_ms: int, count: int) -> Iterator[tuple[bytes, bytes]]:
+        """The next `count` lines, all said at this instant."""
+        at = format_ms(event_ms)
         for number in range(self._next, self._next + max(0, count)):
             slot, turn = number % self._at_once, number // self._at_once + number % self._at_once % (_TURNS + 2)
             subject, step = f"c{slot:08x}{turn // (_TURNS + 2):07x}", turn % (_TURNS + 2)
@@ -131,8 +143,16 @@ class _Session(msgspec.Struct):
     rule: str
 
 
-def _published(settings: Settings) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(id, (end, when its first record was written)) of every session on the aggregate topic."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A session's first record on the aggregate topic."""
+
+    rule: str
+    end_ms: int
+    at_ms: int
+
+
+def _published(settings: Settings) -> Iterator[tuple[str, Written]]:
     decode = msgspec.json.Decoder(_Session).decode
     servers = settings.kafka.bootstrap_servers
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "latency", "enable.partition.eof": True, "enable.auto.commit": False})
@@ -145,29 +165,32 @@ def _published(settings: Settings) -> Iterator[tuple[str, tuple[int, int]]]:
                 partitions -= 1
                 continue
             fact = decode(message.value() or b"")
-            if fact.rule in _RULES and fact.billing_session_id not in seen:
+            if fact.billing_session_id not in seen:
                 seen.add(fact.billing_session_id)
-                yield fact.billing_session_id, (parse_ms(fact.end), message.timestamp()[1])
+                yield fact.billing_session_id, Written(fact.rule, parse_ms(fact.end), message.timestamp()[1])
     consumer.close()
 
 
-def _figures(published: Mapping[str, tuple[int, int]], stored: Mapping[str, int], appends: Appends, from_ms: int) -> dict[str, Any]:
-    fact, row = [], []
-    for ident, (end_ms, written_ms) in published.items():
-        due_ms = _due(appends, end_ms)
-        if due_ms is not None and due_ms >= from_ms and ident in stored:
-            fact.append(written_ms - due_ms)
-            row.append(stored[ident] - due_ms)
-    if not row:
+def _figures(published: Mapping[str, Written], stored: Mapping[str, int], appends: Appends, from_ms: int, behind_ms: int) -> dict[str, Any]:
+    found: dict[str, list[int]] = {"": [], "fact_": [], "ended_": []}
+    for ident, written in published.items():
+        full = written.rule == "U7:full"
+        due_ms = _passed(appends, written.end_ms + behind_ms) if full else appends.at_ms.get(written.end_ms)
+        if due_ms is None or due_ms < from_ms or ident not in stored:
+            continue
+        found["" if full else "ended_"].append(stored[ident] - due_ms)
+        if full:
+            found["fact_"].append(written.at_ms - due_ms)
+    if not all(found.values()):
         raise RuntimeError(f"no session was timed: {len(published)} published, {len(stored)} stored")
-    return {"facts": len(row), **_percentiles("", row), **_percentiles("fact_", fact)}
+    return {"facts": len(found[""]) + len(found["ended_"])} | {key: ms for prefix, each in found.items() for key, ms in _percentiles(prefix, each).items()}
 
 
-def _due(appends: Appends, end_ms: int) -> int | None:
-    """When the append was that let the watermark pass an instant; none: it did not."""
+def _passed(appends: Appends, instant_ms: int) -> int | None:
+    """When the append was with which every partition had something newer than an instant; none: it never was."""
     latest_ms = 0
-    for newest, at in appends:
-        index = bisect_right(newest, end_ms + LAG_MS)
+    for newest, at in appends.partitions:
+        index = bisect_right(newest, instant_ms)
         if index == len(newest):
             return None
         latest_ms = max(latest_ms, at[index])

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import msgspec
 import pytest
+from zstandard import ZstdCompressor
 
 from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, StateNewer, open_page, open_position, seal
 from services.meters.watermark import Clock
@@ -14,8 +15,9 @@ PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))
 POSITION = seal(7, PositionState(STATE_VERSION, 8, Clock({}), 0, 0, {3: 7}))
 
 
-def with_body(*fields: object) -> bytes:
-    body = msgspec.msgpack.encode(fields)
+def with_body(*fields: object, packed: bool = True) -> bytes:
+    encoded = msgspec.msgpack.encode(fields)
+    body = ZstdCompressor().compress(encoded) if packed else encoded
     return PAGE[:8] + crc32(body).to_bytes(4, "big") + body
 
 
@@ -36,11 +38,22 @@ def test_a_record_that_was_cut_off_is_damage(length: int) -> None:
         open_position(POSITION[:length])
 
 
+def test_a_record_of_the_first_format_is_not_packed_and_is_read() -> None:
+    assert open_page(3, with_body(1, 5, [b"talk"], [], packed=False)).talks == [b"talk"]
+
+
+def test_a_record_whose_packing_is_broken_cannot_be_used() -> None:
+    cut = PAGE[12:-1]
+    with pytest.raises(StateCorrupt, match="page 3 cannot be unpacked"):
+        open_page(3, PAGE[:8] + crc32(cut).to_bytes(4, "big") + cut)
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "as it is"])
 @pytest.mark.parametrize("fields", [(5, [b"talk"], []), ({"of": "another"}, "shape"), ()], ids=["the same fields", "other fields", "none"])
-def test_a_record_of_a_newer_release_says_so_whatever_its_fields_are(fields: tuple[object, ...]) -> None:
+def test_a_record_of_a_newer_release_says_so_whatever_its_fields_are(fields: tuple[object, ...], packed: bool) -> None:
     for read in (lambda record: open_page(3, record), open_position):
         with pytest.raises(StateNewer, match=rf"has format {STATE_VERSION + 1}, of a newer release; this one reads {STATE_VERSION}"):
-            read(with_body(STATE_VERSION + 1, *fields))
+            read(with_body(STATE_VERSION + 1, *fields, packed=packed))
 
 
 @pytest.mark.parametrize("fields", [(0, 5, [b"talk"], []), ("one", 5), ()], ids=["no such format", "no number", "nothing"])

@@ -96,7 +96,7 @@ impl<'a> Json<'a> {
     pub fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let rest = &self.text.as_bytes()[self.at..];
-        let length = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+        let length = plain_length(rest)?;
         if rest[length] != b'"' {
             return None;
         }
@@ -110,7 +110,7 @@ impl<'a> Json<'a> {
         self.take(b'"')?;
         loop {
             let rest = &self.text.as_bytes()[self.at..];
-            let length = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+            let length = plain_length(rest)?;
             out.extend_from_slice(&rest[..length]);
             self.at += length + 1;
             match rest[length] {
@@ -175,5 +175,52 @@ impl<'a> Json<'a> {
 
     fn here(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// Bytes before the first quote, backslash or control character; eight at a time, for half of all time goes into texts otherwise.
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..at + 8).and_then(|eight| eight.try_into().ok()) {
+        let word = u64::from_le_bytes(eight);
+        // The lowest bit that is set is that of the first such byte; those above it may be wrong.
+        let found = (below(word, 0x20) | below(word ^ of(b'"'), 1) | below(word ^ of(b'\\'), 1)) & of(0x80);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)?;
+    Some(at + rest)
+}
+
+/// The same byte eight times.
+const fn of(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bit of each byte that is less than a limit (Warren, Hacker's Delight 6-1).
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(of(limit)) & !word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_length;
+
+    #[test]
+    fn every_byte_in_every_place_is_told_as_one_by_one() {
+        for length in 0..20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    for filler in [b'a', 0x7f, 0x80, 0xff, b'!', b'#', b'[', b']', 0x20] {
+                        let mut bytes = vec![filler; length];
+                        bytes[place] = byte;
+                        let slow = bytes.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+                        assert_eq!(plain_length(&bytes), slow, "{bytes:?}");
+                    }
+                }
+            }
+        }
     }
 }
