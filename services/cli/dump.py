@@ -16,7 +16,7 @@ from services.cli.progress import Display, Pace
 
 if TYPE_CHECKING:
     from services.cli.offsets import Where
-    from services.cli.proof.reading import Record
+    from services.cli.proof.record import Record
     from services.runtime.settings import Settings
 
 SHOW_EVERY = 2_000

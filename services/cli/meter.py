@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
     Run = tuple[RawPartition, Sequence[tuple[int, int, bytes | None]]]
     """(offset, log time, value) of records of one raw partition."""
 
+    Step = tuple[list[OutFact], bytes]
+    """Refused records, and a message for the fold."""
+
 CHUNK_RECORDS = 5_000
+LINES_A_WRITE = 500
 
 
 def register(app: typer.Typer) -> None:
@@ -37,20 +43,23 @@ def meter(
     The records of a dump keep their log time and their origin.
     Example: quarterhour meter events.jsonl | jq -c 'select(.topic == "usage.billing-sessions.v1")'
     """
+    from services.cli.beside import beside
     from services.cli.proof.dump_lines import NoDumpLine
     from services.events.times import parse_ms
-    from services.runtime.lifecycle import collect_rarely
+    from services.runtime.garbage import collect_rarely
 
     try:
         cap_ms = None if watermark is None else parse_ms(watermark)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--watermark") from None
     try:
-        source = sys.stdin.buffer if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed with the process
+        source = cast(BinaryIO, cast(TextIOWrapper, sys.stdin).detach()) if file == "-" else Path(file).open("rb")  # noqa: SIM115 - closed with the process
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}", param_hint="FILE") from None
     collect_rarely()
-    facts = metered(source, name=file, cap_ms=cap_ms, lateness_ms=round(lateness_hours * 3_600_000))
+    lateness_ms = round(lateness_hours * 3_600_000)
+    steps = _steps(source, name=file, cap_ms=cap_ms, lateness_ms=lateness_ms)
+    facts = _folded(beside(steps) if len(os.sched_getaffinity(0)) > 1 else steps, cap_ms, lateness_ms)
     try:
         write_lines(facts if history else final(facts), sys.stdout.buffer)
     except NoDumpLine as error:
@@ -62,6 +71,11 @@ def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_m
 
     Raises `NoDumpLine` for a dump that cannot be read on.
     """
+    return _folded(_steps(lines, name=name, cap_ms=cap_ms, lateness_ms=lateness_ms), cap_ms, lateness_ms)
+
+
+def _steps(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_ms: int) -> Iterator[Step]:
+    """The first half of the work: read, judge, group. The second one is `_folded`."""
     from services.cli.heads import records
     from services.cli.proof.dump_lines import is_dump_line
     from services.events.topics import RAW_TOPICS
@@ -71,9 +85,9 @@ def metered(lines: Iterable[bytes], *, name: str, cap_ms: int | None, lateness_m
     if first is None:
         return
     if is_dump_line(first):
-        yield from _fold(_of_a_dump(_dumped(chain([first], found), lateness_ms)), RAW_TOPICS, cap_ms, lateness_ms)
+        yield from _batched(_of_a_dump(_dumped(chain([first], found), lateness_ms)), RAW_TOPICS, cap_ms, lateness_ms)
     else:
-        yield from _fold(_of_one_file(chain([first], found)), (name,), cap_ms, lateness_ms)
+        yield from _batched(_of_one_file(chain([first], found)), (name,), cap_ms, lateness_ms)
 
 
 def _of_one_file(lines: Iterator[bytes]) -> Iterator[list[Run]]:
@@ -121,16 +135,13 @@ def _dumped(lines: Iterable[bytes], lateness_ms: int) -> Iterator[RawRecord]:
             yield RawRecord(*raw, record.offset, record.log_ms, record.value)
 
 
-def _fold(chunks: Iterator[list[Run]], names: Sequence[str], cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
-    from services.events.batches import Range
+def _batched(chunks: Iterator[list[Run]], names: Sequence[str], cap_ms: int | None, lateness_ms: int) -> Iterator[Step]:
+    """A message of each chunk; the last one closes the log."""
+    from services.events.batches import Range, encode_batch
     from services.ingest.batcher import Batcher, Layout, Totals
-    from services.meters.fold import PartitionFold
-    from services.meters.rules import FOREVER_MS, Rules
+    from services.meters.rules import FOREVER_MS
 
-    end_ms = FOREVER_MS if cap_ms is None else cap_ms
     batcher = Batcher(Layout((1,), 1, 1), lateness_ms, generation=1, names=names)
-    fold = PartitionFold(Rules(lateness_ms=lateness_ms), 0, 1, 1, generation=1, cap_ms=end_ms)
-    chunk = 0
     for runs in chunks:
         for raw, records in runs:
             if raw not in batcher.totals:
@@ -138,13 +149,22 @@ def _fold(chunks: Iterator[list[Run]], names: Sequence[str], cap_ms: int | None,
             batcher.add_run(raw, records)
         batches, rejected = batcher.take(runs[-1][1][-1][1], 0)
         batches[0].layout = [len(batcher.totals)]
-        yield from rejected
-        yield from _but_ledger(fold.apply_batch(batches[0], chunk))
-        chunk += 1
+        yield rejected, encode_batch(batches[0])
     batches, _ = batcher.take(0, 0)
     batches[0].layout = [len(batcher.totals)]
+    end_ms = FOREVER_MS if cap_ms is None else cap_ms
     batches[0].ranges = [Range(*raw, stop, stop, stop == 0, None, None, end_ms, idle=False) for raw, stop in batcher.positions().items()]
-    yield from _but_ledger(fold.apply_batch(batches[0], chunk))
+    yield [], encode_batch(batches[0])
+
+
+def _folded(steps: Iterator[Step], cap_ms: int | None, lateness_ms: int) -> Iterator[OutFact]:
+    from services.meters.fold import PartitionFold
+    from services.meters.rules import FOREVER_MS, Rules
+
+    fold = PartitionFold(Rules(lateness_ms=lateness_ms), 0, 1, 1, generation=1, cap_ms=FOREVER_MS if cap_ms is None else cap_ms)
+    for number, (rejected, message) in enumerate(steps):
+        yield from rejected
+        yield from _but_ledger(fold.apply(message, number))
 
 
 def final(facts: Iterable[OutFact]) -> Iterator[OutFact]:
@@ -159,8 +179,9 @@ def final(facts: Iterable[OutFact]) -> Iterator[OutFact]:
 
 def write_lines(facts: Iterable[OutFact], out: BinaryIO) -> None:
     """One object a line, `topic` first."""
-    for fact in facts:
-        out.write(b'{"topic":"' + fact.topic.encode() + b'",' + fact.value[1:] + b"\n")
+    lines = (b'{"topic":"' + fact.topic.encode() + b'",' + fact.value[1:] + b"\n" for fact in facts)
+    while some := b"".join(islice(lines, LINES_A_WRITE)):
+        out.write(some)
     out.flush()
 
 

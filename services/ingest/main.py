@@ -10,8 +10,9 @@ from services.ingest.ingest import Ingest
 from services.ingest.kafka import KafkaOutgoing, KafkaSource
 from services.ingest.ports import Ports
 from services.runtime.clock import SYSTEM_CLOCK
+from services.runtime.garbage import collect_rarely
 from services.runtime.kafka import partition_counts, verify_topics
-from services.runtime.lifecycle import Service, collect_rarely, end_now, run_service
+from services.runtime.lifecycle import Service, end_now, run_service
 from services.runtime.settings import Settings
 
 NAME: Final = "ingest"

@@ -17,8 +17,9 @@ from services.processors.line import Effects, EpochLimits
 from services.processors.pause import PauseGuard
 from services.processors.watchdog import Watchdog
 from services.processors.worker import Worker
+from services.runtime.garbage import collect_rarely
 from services.runtime.kafka import verify_topics
-from services.runtime.lifecycle import Service, collect_rarely, run_service
+from services.runtime.lifecycle import Service, run_service
 from services.runtime.topic_ids import LOOK_EVERY_S, TopicIds, Watch
 
 if TYPE_CHECKING:

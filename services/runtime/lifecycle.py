@@ -6,7 +6,6 @@ Limit: one service a process; the side server is plain HTTP for machines on the 
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -29,8 +28,6 @@ EXIT_UNAVAILABLE: Final = 69
 EXIT_UNEXPECTED: Final = 70
 """An error that nobody expected; the reason is on file descriptor 2."""
 EXIT_SIGNAL_AGAIN: Final = 130
-
-_GC_THRESHOLDS: Final = (50_000, 20, 1_000)
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -92,12 +89,6 @@ def run_service(name: str, body: Callable[[Settings, Service], None], *, take_si
         traceback.print_exc()
         return _give_up(name, EXIT_UNEXPECTED, f"{type(error).__name__}: {error}")
     return 0
-
-
-def collect_rarely() -> None:
-    """For processes whose memory is long-lived and without cycles: default thresholds walk it again and again, and a long walk stops heartbeats."""
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 def end_now(name: str, reason: str, exit_code: int = EXIT_UNEXPECTED) -> NoReturn:

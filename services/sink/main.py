@@ -10,8 +10,9 @@ from time import monotonic
 from types import ModuleType
 from typing import Final
 
+from services.runtime.garbage import collect_rarely
 from services.runtime.kafka import verify_topics
-from services.runtime.lifecycle import Service, collect_rarely, run_service
+from services.runtime.lifecycle import Service, run_service
 from services.runtime.settings import Settings
 from services.sink.arrow import warm_up
 from services.sink.clickhouse_store import ClickHouseStore

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.cli.proof.dump_lines import NoDumpLine, dump_line, read_dump_line
-from services.cli.proof.reading import Record
+from services.cli.proof.record import Record
 from services.events.times import parse_ms
 from services.events.topics import AGENTS, CONVERSATIONS, RAW_TOPICS, REJECTED
 from tests.cli.conftest import Log, Run

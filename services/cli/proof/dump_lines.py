@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 
 import msgspec
 
-from services.cli.proof.reading import Record
+from services.cli.proof.record import Record
 from services.events.times import format_ms
 
 

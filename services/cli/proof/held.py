@@ -12,7 +12,8 @@ from services.cli.offsets import Where
 from services.cli.proof.cut import Cut
 from services.cli.proof.facts import Scope, content, home, id_of, owner, start_field
 from services.cli.proof.findings import Body, Finding, Findings, Kind
-from services.cli.proof.reading import Record, every
+from services.cli.proof.reading import every
+from services.cli.proof.record import Record
 from services.runtime.settings import KafkaSettings, Settings
 from services.sink.rows import Unreadable, read_row
 

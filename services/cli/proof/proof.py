@@ -20,8 +20,9 @@ from services.cli.proof.cut import Cut
 from services.cli.proof.facts import COMPARED, Scope, content, page_of_event
 from services.cli.proof.findings import Finding, Findings, Kind
 from services.cli.proof.held import Held, value_at
-from services.cli.proof.reading import Record, every, merged
+from services.cli.proof.reading import every, merged
 from services.cli.proof.recompute import Recompute, conversation_of, is_near
+from services.cli.proof.record import Record
 from services.cli.proof.recount import Recount, check_lines
 from services.cli.proof.repeated import Origin, Repeated
 from services.cli.proof.seats import Counted, Peak, Seats, finding

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heapreplace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from services.cli.offsets import Where
+from services.cli.proof.record import Record
 from services.runtime.errors import Unavailable
 from services.runtime.kafka import client_config
 from services.runtime.settings import KafkaSettings
@@ -23,16 +24,6 @@ _POLL_RECORDS: Final = 2_000
 _POLL_S: Final = 0.01
 _SILENT_POLLS_MAX: Final = 6_000
 """A minute without a record that must be there."""
-
-
-class Record(NamedTuple):
-    """One record; `log_ms` is its Kafka timestamp (UTC milliseconds), at least 1970."""
-
-    topic: str
-    partition: int
-    offset: int
-    log_ms: int
-    value: bytes | None
 
 
 class Reader:

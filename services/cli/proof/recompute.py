@@ -16,7 +16,7 @@ import msgspec
 from services.cli.proof.cut import Cut
 from services.cli.proof.facts import Scope, content, id_of, start_field
 from services.cli.proof.findings import Body
-from services.cli.proof.reading import Record
+from services.cli.proof.record import Record
 from services.events.event import FIRST_AGENT, Accepted, Event, Kind, Refusal, TalkEvent
 from services.events.ids import fact_id
 from services.events.outgoing import OutFact

@@ -1,0 +1,65 @@
+"""Work in a process beside: same items, same errors, and an end that is none is not taken for one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from services.cli.beside import BesideEnded, beside
+
+
+def test_gives_the_same_items_made_by_another_process() -> None:
+    items = list(beside((number, os.getpid(), b"x" * 300_000) for number in range(20)))
+    assert [number for number, _, _ in items] == list(range(20))
+    assert os.getpid() not in {pid for _, pid, _ in items}
+    assert all(held == b"x" * 300_000 for _, _, held in items)
+
+
+def test_raises_what_was_raised_there_after_what_came_before() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("line 2 is none")
+
+    found = beside(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="line 2 is none"):
+        next(found)
+
+
+def test_one_that_is_killed_is_an_error_not_an_end() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    found = beside(items())
+    assert next(found) == 1
+    with pytest.raises(BesideEnded):
+        next(found)
+
+
+def test_who_takes_no_more_leaves_no_process_behind() -> None:
+    def forever() -> Iterator[int]:
+        while True:
+            yield os.getpid()
+
+    found = beside(forever())
+    (pid,) = islice(found, 1)
+    found.close()  # type: ignore[attr-defined]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_ctrl_c_ends_meter_at_once_while_its_input_waits() -> None:
+    with subprocess.Popen([sys.executable, "-m", "services.cli", "meter", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
+        assert process.stderr is not None
+        time.sleep(1.5)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(10) != 0
+        assert b"Traceback" not in process.stderr.read()
