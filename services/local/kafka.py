@@ -24,10 +24,12 @@ LOCK: Final = Path(__file__).with_name("kafka_jars.lock")
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 HEAP: Final = ("-Xms128m", "-Xmx1g")
 
+QUICK_COMPILER: Final = "-XX:TieredStopAtLevel=1"
+"""Alone it takes half the processor time to readiness (4.6 s against 8 s) and less for the first 600,000 records in and out (2.0 s against 3.5 s); a broker that
+has worked for minutes is better off with both (3.1 µs a record against 5.2)."""
 JVM: Final = (
     *HEAP,
-    # The quick compiler alone: half the processor time to readiness (4.6 s against 8 s) and no more for 600,000 records in and out (2.0 s against 3.5 s).
-    "-XX:TieredStopAtLevel=1",
+    QUICK_COMPILER,
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=50",
     "-XX:+ExitOnOutOfMemoryError",

@@ -89,11 +89,11 @@ class ProcessorSettings(_Group):
     pages: Annotated[int, Field(ge=1, le=65_536)] = Field(
         1_024, description="S: pages of state over all partitions, each a record of at most 8 MiB (some 40,000 live conversations); fixed for good."
     )
-    epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(2.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
+    epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(5.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
     epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one partition's epoch.")
     epoch_bytes_max: Annotated[int, Field(ge=1)] = Field(67_108_864, description="Most bytes of messages of one partition's epoch.")
     epoch_state_bytes: Annotated[int, Field(ge=1)] = Field(
-        2_097_152, description="State that one epoch of a partition writes; with more, the changed pages take turns."
+        4_194_304, description="State that one epoch of a partition writes; with more, the changed pages take turns."
     )
     unacked_messages_max: Annotated[int, Field(ge=1)] = Field(
         1_024, description="Most messages of all partitions that are applied and not yet durable; past it, reading waits."

@@ -127,6 +127,7 @@ def together(
     with _place(home) as place, stand(place, port_base) as parts:
         with Display("log", events) as display:
             parts.fill(load, _shown(display))
+        run_together(parts, events, "warm", processors)  # of a broker that has just begun nobody wants to know
         for number in range(runs):
             figures, facts = run_together(parts, events, f"together{number}", processors)
             found.append(figures | _equal(facts, wanted))
@@ -155,6 +156,9 @@ def peers(
         prepare(parts)
         others = [ordinary_faust(parts, min(events, faust_events))]
         others += [kafka_streams(parts, events, guarantee) for guarantee in ("exactly_once_v2", "at_least_once")] if has_java() else []
+        run_together(parts, events, "warm")  # of a broker that has just begun nobody wants to know
+        for peer in others:
+            run_peer(parts, peer)
         for number in range(runs):
             figures, facts = run_together(parts, events, f"ours{number}")
             broker = figures["cpu_us_by_process"]["kafka"]

@@ -21,7 +21,7 @@ from typing import Any, Final
 from zlib import crc32
 
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from services.events import topics
 from services.events.times import format_ms, parse_ms
@@ -154,15 +154,16 @@ class Written:
 
 def _published(settings: Settings) -> Iterator[tuple[str, Written]]:
     decode = msgspec.json.Decoder(_Session).decode
-    servers = settings.kafka.bootstrap_servers
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "latency", "enable.partition.eof": True, "enable.auto.commit": False})
-    partitions = settings.kafka.facts_partitions
-    consumer.assign([TopicPartition(topics.SESSIONS, partition, 0) for partition in range(partitions)])
+    consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": "latency", "enable.partition.eof": True})
+    rest = set(range(settings.kafka.facts_partitions))
+    consumer.assign([TopicPartition(topics.SESSIONS, partition, 0) for partition in rest])
     seen: set[str] = set()
-    while partitions:
+    while rest:
         for message in consumer.consume(1_000, 1.0):
-            if message.error() is not None:
-                partitions -= 1
+            if (error := message.error()) is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise RuntimeError(f"the facts cannot be read: {error}")
+                rest.discard(message.partition())
                 continue
             fact = decode(message.value() or b"")
             if fact.billing_session_id not in seen:

@@ -49,11 +49,11 @@ def run_apart(stand: Stand, events: int, name: str, **groups: Mapping[str, objec
         stand.end_run(settings)
 
 
-def run_together(stand: Stand, events: int, name: str, processors: int = 1, **groups: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:
+def run_together(stand: Stand, events: int, name: str, workers: int = 1, **groups: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:
     """All at once, from the first raw record to the last fact stored; figures, and the facts at the end."""
     settings = stand.begin_run(name, **groups)
     try:
-        for room in ("sink", *(f"processor-{number + 1}" for number in range(processors))):
+        for room in ("sink", *(f"processor-{number + 1}" for number in range(workers))):
             stand.serve(room, settings)
         stand.serve("ingest", settings)
         before, began_s = stand.cpu_s(), time.monotonic()
