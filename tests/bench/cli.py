@@ -209,6 +209,7 @@ _KNOBS: Final[tuple[tuple[str, str, str, object], ...]] = (
     ("ingest poll 50 ms", "ingest", "poll_ms", 50),
     ("ingest poll 500 ms", "ingest", "poll_ms", 500),
     ("epoch 0.5 s", "processors", "epoch_s", 0.5),
+    ("epoch 2 s", "processors", "epoch_s", 2.0),
     ("epoch 10 s", "processors", "epoch_s", 10.0),
     ("sink flush 100 ms", "sink", "flush_ms", 100),
     ("sink flush 2 s", "sink", "flush_ms", 2_000),
