@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from services.meters.state import STATE_VERSION
 from services.processors.exits import Exit
 from services.runtime.kafka import state_topic
 from tests.contract.metering import HISTORY, RELEASE, WAIT_S, Metering
@@ -17,7 +18,7 @@ NEXT = ("tests.contract.next_release",)
 def until_both_write(metering: Metering) -> None:
     """Ticks alone make both write their positions."""
     deadline = time.monotonic() + WAIT_S
-    while {format_of(record) for _, _, record in metering.read(state_topic(metering.settings))} != {1, 2}:
+    while {format_of(record) for _, _, record in metering.read(state_topic(metering.settings))} != {STATE_VERSION, STATE_VERSION + 1}:
         assert time.monotonic() < deadline, metering.said()[-3000:]
         time.sleep(0.2)
 
