@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -50,7 +50,7 @@ def page_answer(reader: Reader, question: SessionQuestion, days: ReadDays, after
     if len(rows) > limit:
         last = page[-1]
         more = write_cursor(Cursor(binding(question), period.from_ms, period.to_ms, last["start"], last["billing_session_id"]))
-    ends = _ends(reader, scope, {_key(fields) for fields in page if fields["type"] != "alert"})
+    ends = _ends(reader, scope, page)
     return {
         "workspace_id": scope.workspace_id,
         "app_ids": list(scope.app_ids),
@@ -71,7 +71,7 @@ def one_answer(reader: Reader, scope: Scope, billing_session_id: str, period: Pe
         return _session(fields, {}, period) | {"explanation": _explained(fields, [fields]), "conversation": None, "sessions": []}
     key = _key(fields)
     siblings = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in reader.rows(neighbours_statement(scope, key))]
-    ends = _ends(reader, scope, {key})
+    ends = _ends(reader, scope, siblings)
     episodes = reader.rows(episode_statement(scope, key)) if fields["type"] == "usage" else []
     return _session(fields, ends, period) | {
         "explanation": _explained(fields, siblings),
@@ -97,9 +97,12 @@ def _page_rows(reader: Reader, question: SessionQuestion, days: ReadDays, after:
     return rows
 
 
-def _ends(reader: Reader, scope: Scope, keys: Iterable[Key]) -> dict[Key, int | None]:
-    wanted = sorted(set(keys))
-    return {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, end_ms in reader.rows(ends_statement(scope, wanted))} if wanted else {}
+def _ends(reader: Reader, scope: Scope, sessions: Sequence[Json]) -> dict[Key, int | None]:
+    """Where the conversations and calls of these sessions end. A session that the end of its call ended tells it itself."""
+    told: dict[Key, int | None] = {_key(fields): fields["end"] for fields in sessions if fields["rule"] == "V1:ended"}
+    wanted = sorted({_key(fields) for fields in sessions if fields["type"] != "alert"} - told.keys())
+    rows = reader.rows(ends_statement(scope, wanted)) if wanted else []
+    return told | {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, end_ms in rows}
 
 
 def _key(fields: Json) -> Key:

@@ -6,7 +6,8 @@ Shapes are those of `answers.Trends`; they are built as plain data, for a year o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from services.query.freshness import Reach
@@ -28,30 +29,35 @@ class Table:
 
     def __init__(self, rows: Iterable[Sequence[Any]], scope: Scope, assigned_apps: frozenset[str]) -> None:
         self._assigned_apps = assigned_apps
-        self._cells: defaultdict[str, dict[tuple[str, int], Cell]] = defaultdict(dict)
+        self._cells: defaultdict[str, defaultdict[str, dict[int, Cell]]] = defaultdict(lambda: defaultdict(dict))
         for series, key, bucket_ms, value, at_ms in rows:
             # Counts come from days that are counted and from facts of days that are not.
-            before = self._cells[series].get((key, bucket_ms), _NONE)
-            self._cells[series][key, bucket_ms] = (before[0] + value, at_ms)
+            cells = self._cells[series][key]
+            cells[bucket_ms] = (cells.get(bucket_ms, _NONE)[0] + value, at_ms)
         if len(scope.app_ids) == 1:
             # What one app has alone, it has together with itself; the facts of quarters tell it of the app only.
-            self._cells["peak"] |= {("", bucket_ms): cell for (_, bucket_ms), cell in self._cells["peak"].items()}
+            self._cells["peak"][""] |= {bucket_ms: cell for cells in self._cells["peak"].values() for bucket_ms, cell in cells.items()}
 
     def keys(self, names: Iterable[str]) -> set[str]:
-        return {key for name in names for key, _ in self._cells[name]} - {""}
+        return {key for name in names for key, cells in self._cells[name].items() if cells} - {""}
+
+    def cells(self, series: str, key: str) -> Mapping[int, Cell]:
+        """By bucket."""
+        return self._cells[series][key]
 
     def cell(self, series: str, key: str, bucket_ms: int) -> Cell:
-        return self._cells[series].get((key, bucket_ms), _NONE)
+        return self._cells[series][key].get(bucket_ms, _NONE)
 
     def value(self, series: str, key: str, bucket_ms: int) -> int:
         return self.cell(series, key, bucket_ms)[0]
 
-    def sums(self, series: str) -> dict[int, int]:
+    def sums(self, series: str) -> Mapping[int, Cell]:
         """Of all keys, by bucket."""
         sums: defaultdict[int, int] = defaultdict(int)
-        for (_, bucket_ms), (value, _) in self._cells[series].items():
-            sums[bucket_ms] += value
-        return sums
+        for cells in self._cells[series].values():
+            for bucket_ms, (value, _) in cells.items():
+                sums[bucket_ms] += value
+        return {bucket_ms: (value, 0) for bucket_ms, value in sums.items()}
 
     def seats(self, key: str, bucket_ms: int, peak: Cell, period: Period, *, total: bool = False) -> Json:
         """Agents of the key in the bucket, with the peak that was found there."""
@@ -134,7 +140,8 @@ class _Series:
         self._types = (key,) if key is not None and question.group_by == "type" else TYPES
         self._is_sum = key is None or question.group_by == "type"
         self._tells_seats = question.tells_seats and (key is None or question.seats_by_app)
-        self._sums = {name: table.sums(name) for name in self._names} if self._is_sum else {}
+        of = table.sums if self._is_sum else partial(table.cells, key=key or "")
+        self._cells = {name: of(name) for name in self._names}
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -145,25 +152,22 @@ class _Series:
 
     def totals(self) -> Json:
         starts_ms = self._period.starts_ms
-        counts = _counts({name: sum(self._count(name, start_ms) for start_ms in starts_ms) for name in self._names})
+        counts = _counts({name: sum(cells.get(start_ms, _NONE)[0] for start_ms in starts_ms) for name, cells in self._cells.items()})
         if not self._tells_seats:
             return counts | _NO_SEATS
         key = self._key or ""
         return counts | self._table.seats(key, starts_ms[0], self._table.highest(key, starts_ms), self._period, total=True)
 
     def _bucket(self, start_ms: int) -> Json:
-        counts = _counts({name: self._count(name, start_ms) for name in self._names})
+        counts = _counts({name: cells.get(start_ms, _NONE)[0] for name, cells in self._cells.items()})
         if not self._tells_seats:
             return counts | _NO_SEATS
         key = self._key or ""
         return counts | self._table.seats(key, start_ms, self._table.cell("peak", key, start_ms), self._period)
 
-    def _count(self, name: str, start_ms: int) -> int:
-        return self._sums[name].get(start_ms, 0) if self._is_sum else self._table.value(name, self._key or "", start_ms)
-
 
 def _counts(found: dict[str, int]) -> Json:
-    usage, voice, alert = (found.get(name, 0) for name in TYPES)
+    usage, voice, alert = found.get("usage", 0), found.get("voice", 0), found.get("alert", 0)
     return {
         "sessions": usage + voice + alert,
         "billing_sessions": usage,

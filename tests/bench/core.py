@@ -125,11 +125,11 @@ class Processor:
                 facts = fold.apply(message, self._offset)
             self.ending.add(facts)
 
-    def end_epoch(self, watch: Watch) -> None:
-        """What is dirty becomes records."""
+    def end_epoch(self, watch: Watch, bytes_max: int | None = None) -> None:
+        """What is dirty becomes records; of each partition about `bytes_max` of them."""
         for partition, fold in enumerate(self._folds):
             with watch.on():
-                pages = fold.take_dirty()
+                pages = fold.take_dirty(bytes_max)
                 position = fold.position()
             for page, record in pages:
                 self._records[partition, page] = record

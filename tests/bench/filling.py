@@ -25,7 +25,7 @@ _SESSIONS: Final = f"""INSERT INTO billing_sessions
 {_MADE}, arrayJoin(range(sessions_)) AS k
 SELECT lower(hex(sipHash128(n, k))), revision_, 'closed', workspace, app, if(is_call, 'voice', 'usage'), medium, concat('u-', who), concat('c-', who), talk,
     t0, t0 + toIntervalMinute(15 * k), t0 + toIntervalMinute(15 * k + 9), 540000, 0,
-    if(is_call, '', lower(hex(cityHash64(n, k)))), if(is_call, 'V1:ended', 'U7:ended')
+    if(is_call, '', lower(hex(cityHash64(n, k)))), if(is_call, if(k + 1 = sessions_, 'V1:ended', 'V1:full'), if(k + 1 = sessions_, 'U7:ended', 'U7:full'))
 FROM numbers({{count:UInt64}})
 SETTINGS max_partitions_per_insert_block = 0, max_execution_time = 600"""
 _CONVERSATIONS: Final = f"""INSERT INTO conversations

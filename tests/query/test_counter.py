@@ -58,6 +58,22 @@ def answers(api: Api) -> list[Any]:
     return [api.ok(TRENDS, **MARCH | asked) for asked in GROUPINGS]
 
 
+def test_a_range_that_cuts_quarters_counts_what_is_inside_to_the_millisecond(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    w = api.workspace
+    starts = ("10:00", "10:06:59.999", "10:07", "10:14:59.999", "10:15", "10:59", "11:00", "11:06:59.999", "11:07", "11:14")
+    clickhouse.put("billing_sessions", *(session(w, f"2026-03-02T{start}", conversation_id=start) for start in starts))
+    clickhouse.put("conversations", *(conversation(w, f"2026-03-02T{start}") for start in starts))
+    # One that starts here, and whose t0 is of another day.
+    clickhouse.put("billing_sessions", session(w, "2026-03-02T10:08", t0="2026-02-27T10:00", conversation_id="long"))
+    rested(clickhouse, w)
+    assert sum(days for workspace, days in count_due(writer) if workspace == w) == 2
+    asked = {"from_": "2026-03-02T10:07:00Z", "to": "2026-03-02T11:07:00Z"}
+    for interval, sessions in (("day", [7]), ("hour", [5, 2]), ("15m", [3, 1, 0, 1, 2])):
+        buckets = api.trends(**asked, interval=interval)
+        assert [bucket["sessions"] for bucket in buckets] == sessions, interval
+        assert sum(bucket["conversations"] for bucket in buckets) == 6
+
+
 def test_trends_are_the_same_from_the_counts_and_from_the_facts(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
     put_all(clickhouse, api.workspace, 1)
     from_facts = answers(api)

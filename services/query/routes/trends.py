@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -18,6 +19,7 @@ from services.query.routes.common import (
     Reads,
     asked_of,
     csv_answer,
+    days_of,
     file_name,
     json_answer,
     period_of,
@@ -70,6 +72,8 @@ def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None,
     days = reach.uncounted_until(period.to_ms)
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
     question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
+    if question.cuts_quarters:
+        question = replace(question, uncounted_days=tuple(days_of(asked, reach)(edges_ms[0], edges_ms[-1]).of_t0(edges_ms[0], edges_ms[-1])))
     rows = asked.reader.rows(trend_statement(question))
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
