@@ -65,7 +65,10 @@ def ask_all(settings: Settings, home: Path, asked: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "services.cli", "keys", "create", "--workspace", WORKSPACE, *limits]
     key = subprocess.run(command, check=True, capture_output=True, text=True, env=child_environment(settings)).stdout.strip()
     connection = http.client.HTTPConnection(settings.query.host, settings.query.port, timeout=600)
-    processes = {name: list(_processes(home, name)) for name in ("clickhouse", "query")}
+    marks = {"clickhouse": ("services.local.clickhouse", str(home)), "query": ("services.query.main", f"QUARTERHOUR_QUERY__PORT={settings.query.port}\0")}
+    processes = {name: list(_processes(*both)) for name, both in marks.items()}
+    if not all(processes.values()):
+        raise RuntimeError(f"processes of the stack that are not found: {processes}")
     found: dict[str, Any] = {}
     for name, path in QUESTIONS.items():
         _get(connection, path, key)
@@ -107,15 +110,14 @@ def _pieces(connection: http.client.HTTPConnection, path: str, key: str) -> Iter
         yield piece
 
 
-def _processes(home: Path, name: str) -> Iterator[int]:
-    """The processes of a part of the stack, by their command."""
-    marks = {"clickhouse": (b"services.local.clickhouse", str(home).encode()), "query": (b"serve", b"query")}[name]
+def _processes(command: str, mark: str) -> Iterator[int]:
+    """The processes with this in their command, and that in it or in their environment."""
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            command, environment = place.read_bytes(), place.with_name("environ").read_bytes()
+            argv, environment = place.read_bytes(), place.with_name("environ").read_bytes()
         except OSError:
             continue
-        if all(mark in command for mark in marks) and (name == "clickhouse" or str(home).encode() in environment + command):
+        if command.encode() in argv and mark.encode() in argv + environment:
             yield int(place.parent.name)
 
 
