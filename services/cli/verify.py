@@ -37,7 +37,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
     ignore: Annotated[list[str] | None, typer.Option(help="A kind of difference that does not count, such as two_events; may be repeated.")] = None,
     patience: Annotated[float, typer.Option(min=0.0, help="Seconds to wait at most for parts of the work that are behind.")] = 60.0,
-    passes: Annotated[int, typer.Option(min=1, help="Passes over the raw log, each with its share of the facts: more need less memory and more time.")] = 1,
+    passes: Annotated[int, typer.Option(min=1, help="Passes over the raw log, each with its share of the facts; each pass reads all of it.")] = 1,
     data_dir: Annotated[Path | None, typer.Option(help="Data directory of the local stack to ask.")] = None,
 ) -> None:
     """Prove that ledger, facts and ClickHouse are what the raw log says: count it, meter it again, compare fact by fact.
