@@ -81,15 +81,6 @@ class Period:
     def starts_ms(self) -> tuple[int, ...]:
         return self.edges_ms[:-1]
 
-    @property
-    def is_whole_quarters(self) -> bool:
-        """Whether the facts of quarters (S3) add up to the buckets. Only the ends of a custom range can cut a quarter."""
-        return all(edge_ms % QUARTER_MS == 0 for edge_ms in self.edges_ms)
-
-    def whole(self) -> Period:
-        """The range as one bucket."""
-        return replace(self, edges_ms=(self.from_ms, self.to_ms))
-
     def local(self, instant_ms: int) -> str:
         return local_text(instant_ms, self.zone)
 

@@ -43,7 +43,7 @@ class TrendQuestion:
 
     @property
     def cuts_quarters(self) -> bool:
-        """Counts know no more than quarters: of such a range everything is counted from the facts of `uncounted_days`. Only its ends can be such edges."""
+        """Counts and peaks know no more than quarters (S3): such a range is counted from the facts of `uncounted_days`. Only its ends can be such edges."""
         return any(edge_ms % QUARTER_MS for edge_ms in self.edges_ms)
 
     @property
@@ -101,7 +101,7 @@ def counted(question: TrendQuestion, key: str) -> str:
     valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if question.uncounted_days else ""
     days = f"start_day >= toDate({FROM}) AND start_day <= toDate({TO}){valid}"
     rows = f"FROM usage_counts FINAL WHERE {scope_sql(question.scope)} AND cut = '{cut}' AND {days}{_kinds(question, 'kind')}{_channels(question)}"
-    mine = f"SELECT kind, {key} AS key, {_DAY_MS}"
+    mine = f"SELECT kind, {key} AS key, {_START_OF_DAY}"
     if question.has_whole_days:
         numbers, parts = f"{mine}, day_ms AS at, arraySum(counts) AS n {rows}", ""
     elif question.has_few_edges_a_day:
@@ -115,7 +115,7 @@ WHERE n > 0 AND at >= {{from:Int64}} AND at < {{to:Int64}}
 GROUP BY series, key, bucket_ms"""
 
 
-_DAY_MS: Final = "toInt64(toUnixTimestamp(start_day)) * 1000 AS day_ms"
+_START_OF_DAY: Final = "toInt64(toUnixTimestamp(start_day)) * 1000 AS day_ms"
 _DAY_BY_QUARTERS: Final = f"vector AS n, arrayMap(i -> day_ms + (i - 1) * {QUARTER_MS}, arrayEnumerate(vector)) AS at"
 _CUTS: Final = f"arrayConcat([toInt64(0)], arrayMap(e -> intDiv(e - day_ms, {QUARTER_MS}), arrayFilter(e -> e > day_ms AND e < day_ms + {DAY_MS}, edges)))"
 """Quarters of the day at which buckets begin, the first one of them."""

@@ -8,7 +8,6 @@ Limit: one process, one batcher, all partitions.
 from __future__ import annotations
 
 import cProfile
-import gc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -21,6 +20,7 @@ from services.events.outgoing import OutFact
 from services.ingest.batcher import Batcher, Layout, Totals
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, Rules
+from services.runtime.garbage import collect_rarely
 from tests.bench.measure import Watch, peak_rss_mib, settled_rss_bytes
 from tests.bench.workload import Workload, records
 
@@ -31,8 +31,6 @@ Show = Callable[[int], None]
 PARTITIONS: Final = 8
 PAGES: Final = 1024
 LATENESS_MS: Final = 24 * 3_600_000
-GC_THRESHOLDS: Final = (50_000, 20, 1_000)
-"""As `processors.main` sets them."""
 
 
 @dataclass(slots=True)
@@ -171,7 +169,7 @@ def run_ingest(load: Workload, poll: int, profile: str | None, show: Show = lamb
 
 def run_fold(load: Workload, poll: int, epoch: int, profile: str | None, show: Show = lambda done: None) -> dict[str, Any]:
     """Stage `fold`: decode_batch and apply; the state records apart."""
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_rarely()
     ingest, processor, aside, watch, state, done = Ingest(), Processor(), Watch(), Profiled.watch(profile), Profiled.watch(profile), 0
     log_ms = since = 0
     for raws in polls(raws_of(load), poll):
@@ -207,7 +205,7 @@ def _state_figures(processor: Processor, state: Watch, events: int) -> dict[str,
 
 def run_state(conversations: int, messages: int, show: Show = lambda done: None) -> dict[str, Any]:
     """Stage `state`: what a live conversation of so many user messages costs in memory and in its record."""
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_rarely()
     ingest, processor, aside = Ingest(), Processor(), Watch()
     warm = live_raws(1_000, messages, "warm")
     for raws in polls(warm, 10_000):

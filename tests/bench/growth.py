@@ -6,14 +6,14 @@ a processor writes it at 50,000 events a second: in epochs of 5 s, and where the
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 from services.events.times import format_ms
+from services.runtime.garbage import collect_rarely
 from services.runtime.settings import ProcessorSettings
-from tests.bench.core import GC_THRESHOLDS, Ingest, Processor, Raw, Show, live_raws, polls, raws_of
+from tests.bench.core import Ingest, Processor, Raw, Show, live_raws, polls, raws_of
 from tests.bench.measure import Watch, in_child, peak_rss_mib
 from tests.bench.workload import HOUR_MS, START_MS, Workload
 
@@ -45,7 +45,7 @@ def _sizes(largest: int) -> dict[str, list[int]]:
 
 
 def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_rarely()
     ingest, processor, watch, aside = Ingest(), Processor(), Watch(), Watch()
     state_bytes = ProcessorSettings().epoch_state_bytes
     if kind == "live conversations":

@@ -73,7 +73,8 @@ def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None,
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
     question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
     if question.cuts_quarters:
-        question = replace(question, uncounted_days=tuple(days_of(asked, reach)(edges_ms[0], edges_ms[-1]).of_t0(edges_ms[0], edges_ms[-1])))
+        span = (edges_ms[0], edges_ms[-1])
+        question = replace(question, uncounted_days=tuple(days_of(asked, reach)(*span).of_t0(*span)))
     rows = asked.reader.rows(trend_statement(question))
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
