@@ -22,6 +22,11 @@ class Assignment:
         """Put a mark into the set."""
         put_once(self.marks, (at_ms, assigned))
 
+    @property
+    def lasts(self) -> bool:
+        """One mark, and it lasts: there is nothing to forget."""
+        return len(self.marks) == 1 and self.marks[0][1]
+
     def intervals(self) -> list[tuple[int, int | None]]:
         """S8: [start, end); end None: it lasts."""
         found: list[tuple[int, int | None]] = []

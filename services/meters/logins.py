@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.meters.records import LoginRecord, Records
@@ -24,10 +25,12 @@ class Presence(NamedTuple):
 class Login:
     """The logins (time, agent, apps as sent) and logouts (time) of one login id, sorted, without repetition."""
 
-    __slots__ = ("last_ms", "login_id", "logins", "logouts")
+    __slots__ = ("_presences", "_rules", "last_ms", "login_id", "logins", "logouts")
 
-    def __init__(self, login_id: str) -> None:
-        self.login_id = login_id
+    def __init__(self, login_id: str, rules: Rules) -> None:
+        self.login_id, self._rules = login_id, rules
+        self._presences: list[Presence] | None = None
+        """None: not found out since the sets changed."""
         self.logins: list[tuple[int, str, tuple[str, ...]]] = []
         self.logouts: list[int] = []
         self.last_ms = -FOREVER_MS
@@ -35,36 +38,48 @@ class Login:
     def add_login(self, at_ms: int, agent_id: str, app_ids: tuple[str, ...]) -> None:
         """Put a login into the set."""
         put_once(self.logins, (at_ms, agent_id, app_ids))
-        self.last_ms = max(self.last_ms, at_ms)
+        self._changed(at_ms)
 
     def add_logout(self, at_ms: int) -> None:
         """Put a logout into the set; without a login it waits for one."""
         put_once(self.logouts, at_ms)
-        self.last_ms = max(self.last_ms, at_ms)
+        self._changed(at_ms)
 
-    def presences(self, rules: Rules) -> list[Presence]:
+    def _changed(self, at_ms: int) -> None:
+        self._presences = None
+        if at_ms > self.last_ms:
+            self.last_ms = at_ms
+
+    def presences(self) -> Sequence[Presence]:
         """S1: of several logins within `login_timeout` of the first that counted, the first; each until its logout or the timeout."""
+        if self._presences is None:
+            self._presences = self._found()
+        return self._presences
+
+    def _found(self) -> list[Presence]:
+        login_max_ms = self._rules.login_timeout_ms
         found: list[Presence] = []
         counted = -FOREVER_MS
         for at, agent_id, app_ids in self.logins:
-            if at <= counted + rules.login_timeout_ms:
+            if at <= counted + login_max_ms:
                 continue
             counted = at
             place = bisect_left(self.logouts, at)
-            timeout = at + rules.login_timeout_ms
+            timeout = at + login_max_ms
             end = min(self.logouts[place], timeout) if place < len(self.logouts) else timeout
             found.append(Presence(at, end, agent_id, app_ids, self.login_id))
         return found
 
-    def forget(self, horizon_ms: int, rules: Rules) -> None:
+    def forget(self, horizon_ms: int) -> None:
         """Drop what no event at or after the horizon can change: all before the last login that counted before it."""
-        counted = [presence.start_ms for presence in self.presences(rules) if presence.start_ms < horizon_ms]
+        counted = [presence.start_ms for presence in self.presences() if presence.start_ms < horizon_ms]
         if len(counted) > 1:
             self.logins = [login for login in self.logins if login[0] >= counted[-1]]
             self.logouts = [logout for logout in self.logouts if logout >= counted[-1]]
+            self._presences = None
 
 
-def login_records(workspace_id: str, presences: list[Presence], watermark_ms: int) -> Records:
+def login_records(workspace_id: str, presences: Iterable[Presence], watermark_ms: int) -> Records:
     """S6, S7: a login has a fact when the watermark has passed its start, with its end when it has passed that."""
     found: Records = {}
     for presence in presences:

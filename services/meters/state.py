@@ -18,7 +18,7 @@ import zstandard
 
 from services.meters.assignments import Assignment
 from services.meters.logins import Login
-from services.meters.rules import FOREVER_MS
+from services.meters.rules import FOREVER_MS, Rules
 from services.meters.watermark import Clock
 from services.meters.workspace import Workspace
 
@@ -142,11 +142,11 @@ def dump_workspace(w: Workspace) -> WorkspaceState:
     return WorkspaceState(w.workspace_id, logins, [(app, agent, a.marks) for (app, agent), a in sorted(w.assignments.items())])
 
 
-def load_workspace(s: WorkspaceState) -> Workspace:
+def load_workspace(s: WorkspaceState, rules: Rules) -> Workspace:
     """A workspace's sets; `restore` rebuilds the rest."""
-    w = Workspace(s.workspace_id)
+    w = Workspace(s.workspace_id, rules)
     for login_id, last_ms, logins, logouts in s.logins:
-        login = w.logins[login_id] = Login(login_id)
+        login = w.logins[login_id] = Login(login_id, rules)
         login.last_ms, login.logins, login.logouts = last_ms, logins, logouts
     for app_id, agent_id, marks in s.assignments:
         w.assignments[app_id, agent_id] = assignment = Assignment(app_id, agent_id)

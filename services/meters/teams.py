@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from heapq import heappop, heappush
 
 from services.events.event import Event
+from services.meters.alarms import Alarms
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, Rules
 from services.meters.sets import take_but
@@ -19,8 +19,8 @@ class Teams:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._pages: dict[int, dict[str, Workspace]] = {}
-        self._alarms: list[tuple[int, int, str]] = []
-        """Heap of (due, page, workspace)."""
+        self._alarms = Alarms[tuple[int, str]]()
+        """(page, workspace): the least watermark at which it has something to publish."""
         self._changed_pages: set[int] = set()
 
     def fold(self, events: Iterable[tuple[int, Event]], from_ms: int, to_ms: int) -> list[Change]:
@@ -32,30 +32,28 @@ class Teams:
         for (page, workspace_id), mine in by_workspace.items():
             self._changed_pages.add(page)
             workspaces = self._pages.setdefault(page, {})
-            found += self._advance(page, workspaces.setdefault(workspace_id, Workspace(workspace_id)), mine, from_ms, to_ms)
+            workspace = workspaces.get(workspace_id)
+            if workspace is None:
+                workspace = workspaces[workspace_id] = Workspace(workspace_id, self._rules)
+            found += self._advance(page, workspace, mine, from_ms, to_ms)
         return found
 
     def wake(self, from_ms: int, to_ms: int, ahead: Collection[int]) -> list[Change]:
         """What falls due as the watermark moves, but on pages that are ahead (E2)."""
         found: list[Change] = []
-        while self._alarms and self._alarms[0][0] <= to_ms:
-            _, page, workspace_id = heappop(self._alarms)
-            workspace = self._pages.get(page, {}).get(workspace_id)
-            if page not in ahead and workspace is not None and workspace.due_ms <= to_ms:
-                found += self._advance(page, workspace, [], from_ms, to_ms)
+        for page, workspace_id in self._alarms.ring(to_ms + 1):
+            if page not in ahead:
+                found += self._advance(page, self._pages[page][workspace_id], [], from_ms, to_ms)
         return found
 
     def sweep(self, least_log_ms: int, watermark_ms: int) -> None:
         """T4: drop what no event can change any more."""
         for page, workspaces in self._pages.items():
             for workspace_id, workspace in list(workspaces.items()):
-                due_ms = workspace.due_ms
-                if not workspace.forget(least_log_ms, watermark_ms, self._rules):
+                if not workspace.forget(least_log_ms, watermark_ms):
                     del workspaces[workspace_id]
+                    self._alarms.set((page, workspace_id), FOREVER_MS)
                     self._changed_pages.add(page)
-                elif workspace.due_ms != due_ms:
-                    # The alarm that is set rings too early: it would be dropped then, and none be left.
-                    self._set_alarm(page, workspace)
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """Pages whose records must be written; those that are `ahead` stay for a later call."""
@@ -68,16 +66,12 @@ class Teams:
     def load(self, page: int, states: list[WorkspaceState], published_ms: int) -> None:
         """Take a page's workspaces from its record."""
         for state in states:
-            workspace = load_workspace(state)
-            workspace.restore(published_ms, self._rules)
+            workspace = load_workspace(state, self._rules)
+            workspace.restore(published_ms)
             self._pages.setdefault(page, {})[state.workspace_id] = workspace
-            self._set_alarm(page, workspace)
+            self._alarms.set((page, state.workspace_id), workspace.due_ms)
 
     def _advance(self, page: int, workspace: Workspace, events: list[Event], from_ms: int, to_ms: int) -> list[Change]:
-        found = workspace.advance(events, from_ms, to_ms, self._rules)
-        self._set_alarm(page, workspace)
+        found = workspace.advance(events, from_ms, to_ms)
+        self._alarms.set((page, workspace.workspace_id), workspace.due_ms)
         return found
-
-    def _set_alarm(self, page: int, workspace: Workspace) -> None:
-        if workspace.due_ms < FOREVER_MS:
-            heappush(self._alarms, (workspace.due_ms, page, workspace.workspace_id))

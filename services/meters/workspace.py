@@ -1,21 +1,22 @@
 """The seats of one workspace: logins, assignments, and the peak of every quarter (SPEC S1-S6). Pure.
 
-Only what a batch or the watermark touches is recomputed: the login ids with new events, those whose start or end the watermark passes, and the
-quarters that the watermark passes or that a late change reaches. A quarter looks at the presences that began in the 24 h before its end.
+Only what a batch or the watermark touches is looked at: the login ids and assignments with new events, those whose start or end the watermark passes, and the
+quarters that the watermark passes or that a late change reaches.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable
-from heapq import heappop, heappush
+from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 
 from services.events.event import Event, Kind
+from services.meters.alarms import Alarms
 from services.meters.assignments import Assignment, assignment_records
 from services.meters.logins import Login, Presence, login_records
 from services.meters.records import Change, Records, changes
 from services.meters.rules import FOREVER_MS, HOUR_MS, QUARTER_MS, Rules
-from services.meters.seats import peaks, quarter_of
+from services.meters.seats import peak_records, quarter_of
+from services.meters.timeline import Timeline
 
 Subject = tuple[str, ...]
 """(login id,) or (app id, agent id): whose records are to be looked at."""
@@ -24,140 +25,173 @@ Subject = tuple[str, ...]
 class Workspace:
     """Every login and assignment of one workspace that can still change."""
 
-    __slots__ = ("_alarms", "_timeline", "assignments", "due_ms", "logins", "workspace_id")
+    __slots__ = ("_alarms", "_ended", "_expiring", "_repeated", "_rules", "_timeline", "assignments", "due_ms", "logins", "workspace_id")
 
-    def __init__(self, workspace_id: str) -> None:
-        self.workspace_id = workspace_id
+    def __init__(self, workspace_id: str, rules: Rules) -> None:
+        self.workspace_id, self._rules = workspace_id, rules
         self.logins: dict[str, Login] = {}
         self.assignments: dict[tuple[str, str], Assignment] = {}
         self.due_ms = FOREVER_MS
         """The least watermark at which there is something to publish."""
-        self._timeline: list[Presence] = []
-        """All presences, sorted: by start first."""
-        self._alarms: list[tuple[int, Subject]] = []
-        """Heap of (start or end of a login or assignment, whose)."""
+        self._begin(-FOREVER_MS)
 
-    def advance(self, events: Iterable[Event], from_ms: int, to_ms: int, rules: Rules) -> list[Change]:
+    def _begin(self, watermark_ms: int) -> None:
+        """What is derived from the sets, when they are empty."""
+        self._timeline = Timeline(self._rules.login_timeout_ms, watermark_ms)
+        self._alarms = Alarms[Subject]()
+        """The next start or end that the watermark passes, of every login and assignment."""
+        self._expiring: list[tuple[int, str]] = []
+        """Heap of (last event or earlier, login id): each login once."""
+        self._repeated: set[str] = set()
+        """Login ids with several logins: something of them may be dropped before all is."""
+        self._ended: set[tuple[str, str]] = set()
+        """(app id, agent id) of assignments that are more than one mark which lasts."""
+
+    def restore(self, watermark_ms: int) -> None:
+        """After the sets were filled from a snapshot: rebuild what is derived from them."""
+        self._begin(watermark_ms)
+        for login in self.logins.values():
+            self._keep(login)
+            for presence in login.presences():
+                self._timeline.add(presence)
+        heapify(self._expiring)
+        for key, assignment in self.assignments.items():
+            self._watch(key, assignment)
+        self._set_alarms({(login_id,) for login_id in self.logins} | set(self.assignments), watermark_ms)
+
+    def advance(self, events: Iterable[Event], from_ms: int, to_ms: int) -> list[Change]:
         """Put events into the set and move the watermark from `from_ms` to `to_ms`: what is to be published."""
         events = list(events)
-        touched: set[Subject] = {_subject(event) for event in events}
-        while self._alarms and self._alarms[0][0] < to_ms:
-            touched.add(heappop(self._alarms)[1])
+        spoken: set[Subject] = {_subject(event) for event in events}
+        touched = spoken.union(self._alarms.ring(to_ms))
         before: Records = {}
         after: Records = {}
-        old = self._look(touched, from_ms, rules, before)
-        for event in events:
-            self._add(event)
-        new = self._look(touched, to_ms, rules, after)
-        moved = old ^ new
-        late = {quarter for presence in moved for quarter in _quarters(presence, from_ms)}
-        self._peaks(late, rules, before)
-        for presence in old - new:
-            self._timeline.pop(bisect_left(self._timeline, presence))
-        for presence in new - old:
-            insort(self._timeline, presence)
-        self._peaks(late | self._passed(from_ms, to_ms, rules), rules, after)
-        self._set_alarms(touched, to_ms, rules)
+        self._look(touched, from_ms, before)
+        if events:
+            old = self._presences(spoken)
+            for event in events:
+                self._add(event)
+            self._move(old, self._presences(spoken), before, after)
+        self._look(touched, to_ms, after)
+        for quarter, peaks in self._timeline.pass_to(to_ms):
+            after.update(peak_records(self.workspace_id, quarter, peaks))
+        self._set_alarms(touched, to_ms)
         return changes(before, after)
 
-    def restore(self, watermark_ms: int, rules: Rules) -> None:
-        """After the sets were filled from a snapshot: rebuild what is derived from them."""
-        self._timeline = sorted(presence for login in self.logins.values() for presence in login.presences(rules))
-        self._alarms = []
-        self._set_alarms({(login_id,) for login_id in self.logins} | set(self.assignments), watermark_ms, rules)
-
-    def forget(self, least_log_ms: int, watermark_ms: int, rules: Rules) -> bool:
+    def forget(self, least_log_ms: int, watermark_ms: int) -> bool:
         """T4: drop what no event can change any more; False when nothing is left."""
-        horizon = min(least_log_ms - rules.lateness_ms - HOUR_MS, watermark_ms)
-        for login in list(self.logins.values()):
-            if login.last_ms + rules.login_timeout_ms < horizon:
-                del self.logins[login.login_id]
+        horizon = min(least_log_ms - self._rules.lateness_ms - HOUR_MS, watermark_ms)
+        past_ms = horizon - self._rules.login_timeout_ms
+        while self._expiring and self._expiring[0][0] < past_ms:
+            login = self.logins[heappop(self._expiring)[1]]
+            if login.last_ms < past_ms:
+                self._drop(login)
             else:
-                login.forget(horizon - rules.login_timeout_ms, rules)
-        for key, assignment in list(self.assignments.items()):
-            assignment.forget(horizon)
-            if not assignment.marks:
+                heappush(self._expiring, (login.last_ms, login.login_id))
+        for login_id in self._repeated:
+            self._trim(self.logins[login_id], past_ms)
+        self._repeated = {login_id for login_id in self._repeated if len(self.logins[login_id].logins) > 1}
+        for key in self._ended:
+            self.assignments[key].forget(horizon)
+            if not self.assignments[key].marks:
                 del self.assignments[key]
-        self.restore(watermark_ms, rules)
+        self._ended = {key for key in self._ended if key in self.assignments and not self.assignments[key].lasts}
         return bool(self.logins or self.assignments)
 
-    def _look(self, subjects: set[Subject], watermark_ms: int, rules: Rules, found: Records) -> set[Presence]:
-        """The records of some subjects at a watermark, and the presences of those that are logins."""
-        presences: set[Presence] = set()
+    def _look(self, subjects: Iterable[Subject], watermark_ms: int, found: Records) -> None:
+        """The records of some subjects at a watermark."""
         for subject in subjects:
             if len(subject) == 2 and (assignment := self.assignments.get((subject[0], subject[1]))) is not None:
                 found.update(assignment_records(self.workspace_id, assignment, watermark_ms))
             elif len(subject) == 1 and (login := self.logins.get(subject[0])) is not None:
-                mine = login.presences(rules)
-                found.update(login_records(self.workspace_id, mine, watermark_ms))
-                presences.update(mine)
-        return presences
+                found.update(login_records(self.workspace_id, login.presences(), watermark_ms))
+
+    def _presences(self, subjects: Iterable[Subject]) -> set[Presence]:
+        found: set[Presence] = set()
+        for subject in subjects:
+            if len(subject) == 1 and (login := self.logins.get(subject[0])) is not None:
+                found.update(login.presences())
+        return found
 
     def _add(self, event: Event) -> None:
         at = event.time_ms
         if event.kind in (Kind.ASSIGNED, Kind.UNASSIGNED):
             key = (event.app_id, event.agent_id)
-            self.assignments.setdefault(key, Assignment(*key)).add(at, assigned=event.kind is Kind.ASSIGNED)
+            assignment = self.assignments.setdefault(key, Assignment(*key))
+            assignment.add(at, assigned=event.kind is Kind.ASSIGNED)
+            self._watch(key, assignment)
             return
-        login = self.logins.setdefault(event.subject, Login(event.subject))
+        login = self.logins.get(event.subject)
+        new = login is None
+        if login is None:
+            login = self.logins[event.subject] = Login(event.subject, self._rules)
         if event.kind is Kind.LOGGED_IN:
             login.add_login(at, event.agent_id, event.app_ids)
         else:
             login.add_logout(at)
+        self._keep(login, new=new)
 
-    def _peaks(self, quarters: set[int], rules: Rules, found: Records) -> None:
-        for quarter in quarters:
-            found.update(peaks(self.workspace_id, quarter, self._near(quarter, quarter + QUARTER_MS, rules)))
+    def _keep(self, login: Login, *, new: bool = True) -> None:
+        """Say when and how a login is to be forgotten."""
+        if new:
+            heappush(self._expiring, (login.last_ms, login.login_id))
+        if len(login.logins) > 1:
+            self._repeated.add(login.login_id)
 
-    def _near(self, from_ms: int, to_ms: int, rules: Rules) -> list[Presence]:
-        """The presences that overlap [from, to)."""
-        first = bisect_left(self._timeline, (from_ms - rules.login_timeout_ms,))
-        last = bisect_left(self._timeline, (to_ms,))
-        return [presence for presence in self._timeline[first:last] if presence.end_ms > from_ms]
+    def _watch(self, key: tuple[str, str], assignment: Assignment) -> None:
+        if not assignment.lasts:
+            self._ended.add(key)
 
-    def _passed(self, from_ms: int, to_ms: int, rules: Rules) -> set[int]:
-        """The quarters with an agent whose end the watermark passes on its way (P1: from <= end < to)."""
-        if to_ms <= from_ms or not self._timeline:
-            return set()
-        first = max(from_ms - QUARTER_MS, self._timeline[0].start_ms - QUARTER_MS)
-        found: set[int] = set()
-        for presence in self._near(first, to_ms, rules):
-            found.update(q for q in _quarters(presence, to_ms) if q + QUARTER_MS >= from_ms)
-        return found
+    def _move(self, old: set[Presence], new: set[Presence], before: Records, after: Records) -> None:
+        """Other presences than before: the peaks of the passed quarters that this changes, as they were and as they are."""
+        gone, come = old - new, new - old
+        late = {quarter for start, end in _changed(gone, come) for quarter in range(quarter_of(start), min(end, self._timeline.head_ms), QUARTER_MS)}
+        self._peaks(late, before)
+        for presence in gone:
+            self._timeline.remove(presence)
+        for presence in come:
+            self._timeline.add(presence)
+        self._peaks(late, after)
 
-    def _set_alarms(self, subjects: set[Subject], watermark_ms: int, rules: Rules) -> None:
+    def _peaks(self, passed: Iterable[int], found: Records) -> None:
+        for quarter in passed:
+            found.update(peak_records(self.workspace_id, quarter, self._timeline.look(quarter)))
+
+    def _drop(self, login: Login) -> None:
+        for presence in login.presences():
+            self._timeline.remove(presence)
+        del self.logins[login.login_id]
+        self._repeated.discard(login.login_id)
+        self._alarms.set((login.login_id,), FOREVER_MS)
+
+    def _trim(self, login: Login, past_ms: int) -> None:
+        old = login.presences()
+        login.forget(past_ms)
+        for presence in set(old).difference(login.presences()):
+            self._timeline.remove(presence)
+
+    def _set_alarms(self, subjects: Iterable[Subject], watermark_ms: int) -> None:
         for subject in subjects:
-            edges: list[int | None] = []
+            edges: Iterable[int | None] = ()
             if len(subject) == 1 and (login := self.logins.get(subject[0])) is not None:
-                edges = [edge for presence in login.presences(rules) for edge in presence[:2]]
+                edges = [edge for presence in login.presences() for edge in presence[:2]]
             elif len(subject) == 2 and (assignment := self.assignments.get((subject[0], subject[1]))) is not None:
                 edges = [edge for interval in assignment.intervals() for edge in interval]
-            for edge in edges:
-                if edge is not None and edge >= watermark_ms:
-                    heappush(self._alarms, (edge, subject))
-        self.due_ms = min(self._alarms[0][0] + 1 if self._alarms else FOREVER_MS, self._next_quarter(watermark_ms, rules))
-
-    def _next_quarter(self, watermark_ms: int, rules: Rules) -> int:
-        """The watermark that passes the next quarter in which somebody is present."""
-        near = bisect_left(self._timeline, (watermark_ms - rules.login_timeout_ms - QUARTER_MS,))
-        ends = []
-        for presence in self._timeline[near:]:
-            if presence.start_ms > watermark_ms:
-                ends.append(quarter_of(presence.start_ms) + QUARTER_MS)
-                break
-            if presence.end_ms >= watermark_ms - QUARTER_MS:
-                # The quarter that the watermark is in; at its very end, that quarter is not passed yet.
-                ends.append(quarter_of(watermark_ms - 1) + QUARTER_MS)
-                break
-        return min(ends, default=FOREVER_MS) + 1 if ends else FOREVER_MS
+            self._alarms.set(subject, min((edge for edge in edges if edge is not None and edge >= watermark_ms), default=FOREVER_MS))
+        quarter = self._timeline.next_quarter()
+        self.due_ms = min(self._alarms.next_ms() + 1, FOREVER_MS if quarter is None else quarter + QUARTER_MS + 1)
 
 
 def _subject(event: Event) -> Subject:
     return (event.app_id, event.agent_id) if event.kind in (Kind.ASSIGNED, Kind.UNASSIGNED) else (event.subject,)
 
 
-def _quarters(presence: Presence, watermark_ms: int) -> Iterable[int]:
-    """The quarters that a presence touches and the watermark has passed."""
-    if presence.start_ms >= presence.end_ms:
-        return range(0)
-    return range(quarter_of(presence.start_ms), min(presence.end_ms, watermark_ms - QUARTER_MS), QUARTER_MS)
+def _changed(gone: Iterable[Presence], come: Iterable[Presence]) -> Iterator[tuple[int, int]]:
+    """[start, end) of what differs: a presence that only ends elsewhere differs between its two ends."""
+    ends = {presence[:1] + presence[2:]: presence.end_ms for presence in gone}
+    for presence in come:
+        end = ends.pop(presence[:1] + presence[2:], presence.start_ms)
+        yield min(end, presence.end_ms), max(end, presence.end_ms)
+    for presence in gone:
+        if presence[:1] + presence[2:] in ends:
+            yield presence.start_ms, presence.end_ms

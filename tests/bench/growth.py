@@ -18,8 +18,13 @@ from tests.bench.measure import Watch, in_child, peak_rss_mib
 from tests.bench.workload import HOUR_MS, START_MS, Workload
 
 _POLL: Final = 10_000
+_POLL_LIVE: Final = 200
+"""As messages are when nothing is behind."""
 _EPOCH: Final = 250_000
 _PRELOADED_MESSAGES: Final = 1
+_AGENTS: Final = 20_000
+_TEAMS: Final = "agents of one workspace"
+_TEAMS_LIVE: Final = "agents of one workspace, small messages"
 
 
 def run_growth(load: Workload, largest: int, show: Show = lambda done: None) -> list[dict[str, Any]]:
@@ -40,7 +45,8 @@ def _sizes(largest: int) -> dict[str, list[int]]:
         "events": [size for size in (100_000, 1_000_000, 10_000_000, 100_000_000) if size <= largest],
         "live conversations": [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size * 3 <= largest],
         "workspaces": [1, 100, 10_000],
-        "agents of one workspace": [200, 2_000, 20_000],
+        _TEAMS: [200, 2_000, 20_000],
+        _TEAMS_LIVE: [200, 2_000, 20_000],
     }
 
 
@@ -53,7 +59,7 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
             processor.apply(ingest.poll(raws, aside), aside)
         processor.end_epoch(aside)
     done = since = log_ms = 0
-    for raws in polls(_raws(kind, size, load), _POLL):
+    for raws in polls(_raws(kind, size, load), _POLL_LIVE if kind == _TEAMS_LIVE else _POLL):
         processor.apply(ingest.poll(raws, watch), watch)
         done, since, log_ms = done + len(raws), since + len(raws), raws[-1][1]
         if since >= _EPOCH:
@@ -71,17 +77,33 @@ def _raws(kind: str, size: int, load: Workload) -> Iterator[Raw]:
         return raws_of(replace(load, events=size))
     if kind == "workspaces":
         return raws_of(replace(load, workspaces=size))
-    if kind == "agents of one workspace":
+    if kind in (_TEAMS, _TEAMS_LIVE):
         return _shifts(size, load.events)
     return raws_of(load)
 
 
 def _shifts(agents: int, events: int) -> Iterator[Raw]:
-    """Agents of one workspace come and go all day, each several times: half of them are there at any time."""
+    """20,000 agents, so many of them in one workspace, come and go all day, each several times: half of them are there at any time.
+
+    Calls, alerts and bot messages, three of a hundred events, let the watermark come along.
+    """
     for number in range(events):
-        agent, turn = number % agents, number // agents
         at_ms = START_MS + number * 20 * HOUR_MS // events
+        if number % 100 < 3:
+            yield number % 100, at_ms, _aside(number, at_ms)
+            continue
+        agent, turn = number % _AGENTS, number // _AGENTS
         kind = "logged_in" if turn % 2 == 0 else "logged_out"
-        data = f'"workspace_id":"workspace-00000","agent_id":"agent-{agent:06d}","app_ids":["app-{agent % 3}"]'
-        head = f'"specversion":"1.0","id":"{number:016x}","source":"/p","type":"agent.{kind}","time":"{format_ms(at_ms)}"'
-        yield 3, at_ms, f'{{{head},"subject":"login-{agent:06d}-{turn // 2:04d}","data":{{{data}}}}}'.encode()
+        data = f'"workspace_id":"workspace-{agent // agents:05d}","agent_id":"agent-{agent:06d}","app_ids":["app-{agent % 3}"]'
+        yield 3, at_ms, _event(number, at_ms, f"agent.{kind}", f"login-{agent:06d}-{turn // 2:04d}", data)
+
+
+def _aside(number: int, at_ms: int) -> bytes:
+    """An event of one of the other topics."""
+    kind, more = (("conversation.message", ',"sender":"bot","message_id":"m"'), ("voice.ended", ""), ("alert.failed", ""))[number % 100]
+    return _event(number, at_ms, kind, f"aside-{number:016x}", f'"workspace_id":"workspace-00000","app_id":"app-0","channel":"web"{more}')
+
+
+def _event(number: int, at_ms: int, kind: str, subject: str, data: str) -> bytes:
+    head = f'"specversion":"1.0","id":"{number:016x}","source":"/p","type":"{kind}","time":"{format_ms(at_ms)}"'
+    return f'{{{head},"subject":"{subject}","data":{{{data}}}}}'.encode()
