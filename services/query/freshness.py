@@ -31,6 +31,8 @@ class Reach:
     """The apps of the scope that ever had an assignment (S5)."""
     uncounted_days: tuple[str, ...] = ()
     """UTC days of t0 whose facts may have changed since they were counted (sql/clickhouse/0003_counts.sql)."""
+    has_agents: bool = True
+    """Whether there is a login, an assignment or a peak, even one taken back; without them every seat is zero."""
 
     def uncounted_until(self, to_ms: int) -> tuple[str, ...]:
         """Those that a range which ends there can depend on: no session starts before its t0."""
@@ -57,17 +59,19 @@ def liveness(as_of_ms: int | None, now_ms: int) -> Liveness:
 
 
 def read_reach(reader: Reader, scope: Scope, *, only_watermark: bool = False) -> Reach:
-    """`only_watermark`: without `since_ms` and `assigned_apps`, which cost as much again."""
-    [(since_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope, only_watermark=only_watermark))
-    return Reach(since_ms, as_of_ms, frozenset(assigned_apps), tuple(uncounted_days))
+    """`only_watermark`: without `since_ms`, `assigned_apps` and `has_agents`, which cost as much again."""
+    [(firsts_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope, only_watermark=only_watermark))
+    since_ms = min((first_ms for first_ms in firsts_ms[:3] if first_ms is not None), default=None)
+    has_agents = not firsts_ms or any(first_ms is not None for first_ms in firsts_ms[1:])
+    return Reach(since_ms, as_of_ms, frozenset(assigned_apps), tuple(uncounted_days), has_agents)
 
 
 def reach_statement(scope: Scope, *, only_watermark: bool = False) -> Statement:
-    """One row: the fields of `Reach`."""
-    since = "NULL" if only_watermark else f"(SELECT toUnixTimestamp64Milli(min(first)) FROM ({' UNION ALL '.join(_firsts(scope))}))"
+    """One row: the first session, login, assignment and peak, or none of them; the watermark; the apps with an assignment; the days that are not counted."""
+    firsts = "[]" if only_watermark else f"[{', '.join(_firsts(scope))}]"
     assigned = f"(SELECT groupUniqArray(app_id) FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed')"
     text = f"""SELECT
-    {since} AS since_ms,
+    {firsts} AS firsts_ms,
     (SELECT if(countIf(watermark IS NULL) > 0, NULL, toUnixTimestamp64Milli(min(watermark)))
         FROM ledger FINAL
         WHERE stage = 'processor' AND bitShiftRight(revision, 48) = (SELECT max(bitShiftRight(revision, 48)) FROM ledger WHERE stage = 'processor')
@@ -85,9 +89,10 @@ def _firsts(scope: Scope) -> list[str]:
     in_first_day = "" if scope.app_ids else f" AND conversation_start < {first_day}"
     logins = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
     return [
-        f"SELECT minOrNull(conversation_start) AS first FROM billing_sessions WHERE {scope_sql(scope)}{in_first_day}",
-        f"SELECT minOrNull(start) AS first FROM agent_logins WHERE {logins}",
-        f"SELECT minOrNull(start) AS first FROM agent_assignments WHERE {scope_sql(scope)}",
+        f"(SELECT toUnixTimestamp64Milli(minOrNull(conversation_start)) FROM billing_sessions WHERE {scope_sql(scope)}{in_first_day})",
+        f"(SELECT toUnixTimestamp64Milli(minOrNull(start)) FROM agent_logins WHERE {logins})",
+        f"(SELECT toUnixTimestamp64Milli(minOrNull(start)) FROM agent_assignments WHERE {scope_sql(scope)})",
+        f"(SELECT toUnixTimestamp64Milli(minOrNull(quarter)) FROM seat_peaks WHERE {scope_sql(scope)})",
     ]
 
 

@@ -8,7 +8,7 @@ Limit: one statement may take `read_s_max`, an export `export_s_max`, either may
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from threading import Lock
 from typing import Final
 
@@ -83,14 +83,14 @@ class _TenantReader:
             self._spend(round((time.perf_counter() - began_s) * 1000))
         return [tuple(row) for row in result.result_rows]
 
-    def stream(self, statement: Statement) -> Iterator[bytes]:
+    def stream(self, statement: Statement) -> Generator[bytes, None, None]:
         try:
             settings = self._settings(statement, self._limits.export_s_max) | _AS_IT_IS
             response = self._connected().raw_stream(statement.text, dict(statement.parameters), settings)
         except (ClickHouseError, urllib3.exceptions.HTTPError) as error:
             raise _told(error) from error
         assert isinstance(response, urllib3.HTTPResponse)
-        return _chunks(response)
+        yield from _chunks(response)
 
     def _settings(self, statement: Statement, seconds_max: int) -> dict[str, object]:
         return {**READ_SETTINGS, **statement.settings, "max_execution_time": seconds_max, "max_rows_to_read": self._limits.read_rows_max, **self._wall}
@@ -103,7 +103,7 @@ def _as_reader(settings: Settings) -> ClickHouseSettings:
     return settings.clickhouse.model_copy(update={"user": settings.query.clickhouse_user, "password": settings.query.clickhouse_password})
 
 
-def _chunks(response: urllib3.HTTPResponse) -> Iterator[bytes]:
+def _chunks(response: urllib3.HTTPResponse) -> Generator[bytes, None, None]:
     """The body. The exception that ClickHouse writes into a body that it breaks off is never passed on; it is known by the tag of this answer."""
     mark = b"__exception__\r\n" + response.headers.get("X-ClickHouse-Exception-Tag", "").encode()
     held = b""

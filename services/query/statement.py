@@ -6,7 +6,7 @@ milliseconds. Edges travel as runs of equal steps: 10,000 hours of a year with i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from typing import Any, Final, Protocol
@@ -55,8 +55,9 @@ class Reader(Protocol):
     def rows(self, statement: Statement) -> list[Row]:
         """All rows. Raises Unavailable or TooExpensive."""
 
-    def stream(self, statement: Statement) -> Iterator[bytes]:
-        """The bytes of a statement that names its FORMAT. Raises like `rows`, and at any later moment when the stream breaks."""
+    def stream(self, statement: Statement) -> Generator[bytes, None, None]:
+        """The bytes of a statement that names its FORMAT, which begins with the first of them. Raises like `rows`, and at any later moment when the stream
+        breaks. To close it ends the statement."""
 
 
 def scope_sql(scope: Scope, column: str = "app_id") -> str:

@@ -37,7 +37,7 @@ def closed_tag(reader: Reader, reach: Reach, scope: Scope, span: tuple[int, int]
     [(is_settled, *state)] = reader.rows(state_statement(scope, span, sources))
     if not is_settled:
         return None
-    known = [scope.workspace_id, scope.app_ids, reach.since_ms, sorted(reach.assigned_apps)]
+    known = [scope.workspace_id, scope.app_ids, reach.since_ms, sorted(reach.assigned_apps), reach.has_agents]
     return f'W/"{digest([_MEANING, list(asked), list(span), known, [str(value) for value in state]])}"'
 
 

@@ -1,7 +1,8 @@
-"""The one statement behind a trend and behind the seats of a range: every series in one answer. Pure.
+"""The statements behind a trend and behind the seats of a range, which give rows of one shape. Pure.
 
 Rows are (series, key, bucket_ms, value, at_ms); key `""` is the whole scope together, else the app or the channel. `bucket_ms` is the start of the bucket,
-or of the whole period for series of totals. One statement instead of eight: a round trip costs more than most of the series.
+or of the whole period for series of totals. Two statements instead of eight, to be asked side by side: a round trip costs more than most of the series, and
+the distinct agents as much as all others.
 
 A session, and a conversation, belongs to the bucket in which it starts (T5). Sums are summed by who reads the rows; peaks and distinct agents are not sums,
 so their totals are series of their own.
@@ -40,6 +41,8 @@ class TrendQuestion:
     types: tuple[SessionType, ...] = ()
     group_by: GroupBy | None = None
     uncounted_days: tuple[str, ...] = ()
+    has_agents: bool = True
+    """Whether there can be seats other than zero (`freshness.Reach`)."""
 
     @property
     def cuts_quarters(self) -> bool:
@@ -71,19 +74,24 @@ class TrendQuestion:
         return self.group_by == "app"
 
 
-def trend_statement(question: TrendQuestion) -> Statement:
-    """Series `usage`, `voice`, `alert`, `conversations`; where seats are told also those of `seats_statement`."""
+def trend_statements(question: TrendQuestion) -> list[Statement]:
+    """Series `usage`, `voice`, `alert`, `conversations`; where there are seats to tell also those of `seats_statements`."""
     texts = [] if question.cuts_quarters else [counted(question, _key(question))]
     if question.uncounted_days:
         texts += [_sessions(question), _conversations(question)]
-    if question.tells_seats:
-        texts += _seats(question)
-    return _fused(question, texts)
+    if not question.tells_seats or not question.has_agents:
+        return [_fused(question, texts)]
+    return [_fused(question, _agents(question)), _fused(question, [*texts, *_peaks(question)])]
 
 
-def seats_statement(question: TrendQuestion) -> Statement:
+def seats_statements(question: TrendQuestion) -> list[Statement]:
     """Series `peak`, `named`, `assigned` by bucket; `named_total`, `assigned_total` by whole period."""
-    return _fused(question, _seats(question))
+    return [_fused(question, _agents(question)), _fused(question, _peaks(question))] if question.has_agents else []
+
+
+def peaks_statement(question: TrendQuestion) -> Statement:
+    """Series `peak`."""
+    return _fused(question, _peaks(question))
 
 
 def _fused(question: TrendQuestion, texts: Sequence[str]) -> Statement:
@@ -158,13 +166,13 @@ def _channels(question: TrendQuestion) -> str:
     return " AND channel IN {channels:Array(String)}" if question.channels else ""
 
 
-def _seats(question: TrendQuestion) -> list[str]:
+def _agents(question: TrendQuestion) -> list[str]:
     scope, each_app = question.scope, question.seats_by_app
     if len(question.edges_ms) <= PAIRS_BUCKETS_MAX:
-        return [distinct_agents(scope, each_app=each_app, totals_only=False), *_peaks(question)]
+        return [distinct_agents(scope, each_app=each_app, totals_only=False)]
     swept: dict[str, Presences] = {"named": "named", "assigned": "assignments"}
     texts = [_levels(series, presence_levels(presences, "distinct", scope, EDGES, each_app=each_app)) for series, presences in swept.items()]
-    return [distinct_agents(scope, each_app=each_app, totals_only=True), *texts, *_peaks(question)]
+    return [distinct_agents(scope, each_app=each_app, totals_only=True), *texts]
 
 
 def _peaks(question: TrendQuestion) -> list[str]:

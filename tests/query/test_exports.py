@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Generator
 from hashlib import sha256
 from itertools import pairwise
@@ -103,6 +104,41 @@ def test_a_stream_that_nobody_reads_to_its_end_is_broken_and_one_that_ends_is_co
     chunks.close()
     list(stream(Breaks(), [Statement("whole", {})], CsvMeter(), states.append))
     assert states == ["broken", "complete"]
+
+
+class Watched:
+    """A reader that tells which statements are open."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self.has_second = threading.Event()
+
+    def rows(self, _statement: Statement) -> Any: ...
+
+    def stream(self, statement: Statement) -> Any:
+        self.begun.append(statement.text)
+        if len(self.begun) == 2:
+            self.has_second.set()
+        try:
+            yield statement.text.encode()
+            yield b"."
+        finally:
+            self.ended.append(statement.text)
+
+
+def test_one_statement_is_under_way_while_the_one_before_is_sent_and_none_when_nobody_reads() -> None:
+    reader = Watched()
+    chunks = stream(reader, [Statement(name, {}) for name in "abc"], CsvMeter(), lambda _state: None)
+    assert next(chunks) == b"a"
+    assert reader.has_second.wait(10)
+    assert isinstance(chunks, Generator)
+    chunks.close()
+    assert (reader.begun, sorted(reader.ended)) == (["a", "b"], ["a", "b"])
+
+    whole = Watched()
+    assert b"".join(stream(whole, [Statement(name, {}) for name in "abc"], CsvMeter(), lambda _state: None)) == b"a.b.c."
+    assert whole.begun == whole.ended == ["a", "b", "c"]
 
 
 def test_a_busy_day_is_cut_into_pieces_that_meet() -> None:

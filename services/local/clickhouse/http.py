@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, closing
 from typing import BinaryIO, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -71,7 +71,9 @@ class Application:
         return True
 
     async def _serve(self, call: Call, reply: Reply) -> None:
-        user = await asyncio.to_thread(self._authenticate, call)
+        user = self._users.known(call.name, call.password)
+        if user is None:
+            user = await asyncio.to_thread(self._authenticate, call)
         text, insert = await _read_head(call)
         lane = self._reads if insert is None else self._writes
         readonly = user.readonly or (2 if call.reads_only else 0)
@@ -133,16 +135,21 @@ async def _answer(call: Call, text: bytes, reply: Reply, thread: Thread, session
     if not statement.selects or format_name.lower() not in HEADER_RECORDS:
         await reply.whole(await thread.run(lambda: session.run(sql, format_name, call.bound)), format_name)
         return statement.selects
-    pieces = session.stream(sql, format_name, call.bound)
-    try:
-        first = await thread.run(lambda: next(pieces, None))
-        if first is None:
-            await reply.whole(await thread.run(lambda: _no_rows(session, statement, sql, format_name, call.bound)), format_name)
-            return True
-        document = without_headers(pieces, first, header_bytes(format_name, first))
-        return await (_send_at_end if call.waits_for_end else _send_as_it_comes)(document, format_name, reply, thread)
-    finally:
-        await thread.run(pieces.close)
+    document = _document(session, sql, format_name, call.bound)
+    if await (_send_at_end if call.waits_for_end else _send_as_it_comes)(document, format_name, reply, thread):
+        return True
+    if not reply.started:
+        await reply.whole(await thread.run(lambda: _no_rows(session, statement, sql, format_name, call.bound)), format_name)
+        return True
+    return False
+
+
+def _document(session: Session, sql: str, format_name: str, bound: dict[str, str]) -> Generator[bytes, None, None]:
+    """The answer as one document, in pieces; none when it has no rows."""
+    with closing(session.stream(sql, format_name, bound)) as pieces:
+        first = next(pieces, None)
+        if first is not None:
+            yield from without_headers(pieces, first, header_bytes(format_name, first))
 
 
 def _no_rows(session: Session, statement: Statement, sql: str, format_name: str, bound: dict[str, str]) -> Answer:
@@ -153,37 +160,53 @@ def _no_rows(session: Session, statement: Statement, sql: str, format_name: str,
     return Answer(native_header([(row[0], row[1]) for row in described["data"]]), 0, 0, 0, 0, 0, 0.0)
 
 
-async def _send_as_it_comes(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> bool:
-    """Whether all of it came."""
+async def _send_as_it_comes(document: Generator[bytes, None, None], format_name: str, reply: Reply, thread: Thread) -> bool:
+    """Whether all of it came. Nothing is sent of a document without pieces."""
     compress = reply.encoder()
-    await reply.begin(format_name)
     try:
-        while (piece := await thread.run(lambda: next(document, None))) is not None:
+        piece = await thread.run(lambda: next(document, None))
+        if piece is None:
+            return False
+        await reply.begin(format_name)
+        while piece is not None:
             await reply.piece(compress.feed(piece))
+            piece = await thread.run(lambda: next(document, None))
         await reply.piece(compress.finish(), more=False)
         return True
     except EngineError as error:
+        if not reply.started:
+            raise
         # The body is left unfinished on purpose: the server then cuts the connection.
         await reply.piece(compress.feed(reply.broken_off(error)) + compress.finish())
         return False
+    finally:
+        await thread.run(document.close)
 
 
-async def _send_at_end(document: Iterator[bytes], format_name: str, reply: Reply, thread: Thread) -> bool:
-    """For `wait_end_of_query`: an error after any number of rows is still an error status."""
+async def _send_at_end(document: Generator[bytes, None, None], format_name: str, reply: Reply, thread: Thread) -> bool:
+    """For `wait_end_of_query`: an error after any number of rows is still an error status. Nothing is sent of a document without pieces."""
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+        # One turn of the thread for the whole answer: a small question costs less than what two turns take.
         length = await thread.run(lambda: _spool(document, spool, reply))
+        if length is None:
+            return False
         spool.seek(0)
         await reply.begin(format_name, length)
-        while piece := await thread.run(lambda: spool.read(_PIECE_BYTES)):
+        while piece := spool.read(_PIECE_BYTES) if length <= _PIECE_BYTES else await thread.run(lambda: spool.read(_PIECE_BYTES)):
             await reply.piece(piece)
         await reply.piece(b"", more=False)
     return True
 
 
-def _spool(document: Iterator[bytes], spool: BinaryIO | tempfile.SpooledTemporaryFile[bytes], reply: Reply) -> int:
-    compress = reply.encoder()
-    for piece in document:
-        spool.write(compress.feed(piece))
+def _spool(document: Generator[bytes, None, None], spool: BinaryIO | tempfile.SpooledTemporaryFile[bytes], reply: Reply) -> int | None:
+    """The bytes of the body; none: the document has no pieces."""
+    compress, has_pieces = reply.encoder(), False
+    with closing(document):
+        for piece in document:
+            has_pieces = True
+            spool.write(compress.feed(piece))
+    if not has_pieces:
+        return None
     spool.write(compress.finish())
     return spool.tell()
 

@@ -37,7 +37,7 @@ from services.query.routes.common import (
 )
 from services.query.routes.files import FILE_ANSWER, File, may_export, sent
 from services.query.tags import REJECTED, SEATS, SESSIONS
-from services.query.trend_statements import TrendQuestion, seats_statement
+from services.query.trend_statements import TrendQuestion, peaks_statement
 from services.query.trends import Table
 
 list_routes = APIRouter(prefix="/v1/usage", tags=["usage"], responses=PROBLEMS)
@@ -124,5 +124,5 @@ def _rejected_file(asked: Asked, question: RejectedQuestion) -> File:
 def _peak_at_ms(asked: Asked, period: Period, reach: Reach) -> int | None:
     bounds_ms = (period.from_ms, period.to_ms)
     question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms))
-    seats, at_ms = Table(asked.reader.rows(seats_statement(question)), asked.scope, reach.assigned_apps).cell("peak", "", period.from_ms)
+    seats, at_ms = Table(asked.reader.rows(peaks_statement(question)), asked.scope, reach.assigned_apps).cell("peak", "", period.from_ms)
     return at_ms if seats else None

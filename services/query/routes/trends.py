@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -26,8 +27,10 @@ from services.query.routes.common import (
     wants_csv,
 )  # fmt: skip
 from services.query.seats import seats_answer
+from services.query.side_by_side import rows_of_each
+from services.query.statement import Row, Statement
 from services.query.tags import SEATS, SESSIONS
-from services.query.trend_statements import TrendQuestion, seats_statement, trend_statement
+from services.query.trend_statements import TrendQuestion, seats_statements, trend_statements
 from services.query.trends import Json, trend_answer
 
 CELLS_MAX = 100_000
@@ -58,10 +61,10 @@ def seats(request: Request, principal: Reads, parameters: Annotated[SeatParamete
     asked = asked_of(request, principal, parameters.app_id)
     period = period_of(parameters, asked.now_ms)
     reach, bounds_ms = asked.reach, (period.from_ms, period.to_ms)
-    question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms), group_by="app")
+    question = TrendQuestion(asked.scope, bounds_ms, bounds_ms, reach.known_ms(asked.now_ms), group_by="app", has_agents=reach.has_agents)
 
     def answer() -> Response:
-        return json_answer(seats_answer(question, period, reach, asked.reader.rows(seats_statement(question))))
+        return json_answer(seats_answer(question, period, reach, _rows(asked, seats_statements(question))))
 
     return answered(request, asked, reach, bounds_ms, SEATS, answer, keeps=KEPT)
 
@@ -71,14 +74,19 @@ def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None,
     bounds_ms = (*((previous.from_ms,) if previous else ()), period.from_ms, period.to_ms)
     days = reach.uncounted_until(period.to_ms)
     channels, types = sorted(set(parameters.channel)), sorted(set(parameters.type))
-    question = TrendQuestion(asked.scope, edges_ms, bounds_ms, reach.known_ms(asked.now_ms), tuple(channels), tuple(types), parameters.group_by, days)
+    known_ms = reach.known_ms(asked.now_ms)
+    question = TrendQuestion(asked.scope, edges_ms, bounds_ms, known_ms, tuple(channels), tuple(types), parameters.group_by, days, reach.has_agents)
     if question.cuts_quarters:
         span = (edges_ms[0], edges_ms[-1])
         question = replace(question, uncounted_days=tuple(days_of(asked, reach)(*span).of_t0(*span)))
-    rows = asked.reader.rows(trend_statement(question))
+    rows = _rows(asked, trend_statements(question))
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
     return trend_answer(question, period, previous, reach, rows)
+
+
+def _rows(asked: Asked, statements: Sequence[Statement]) -> list[Row]:
+    return [row for rows in rows_of_each(asked.reader, statements) for row in rows] if statements else []
 
 
 def _as_csv(answer: Json, period: Period) -> Response:
