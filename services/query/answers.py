@@ -5,10 +5,12 @@ Instants in answers are ISO 8601 with milliseconds in the zone that was asked fo
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.accounts.scopes import KeyScope
 from services.query.freshness import BucketState, Liveness
 from services.query.periods import Interval, RangeName
 from services.query.trend_statements import GroupBy
@@ -241,6 +243,32 @@ class Manifest(Answer):
     bytes: Count | None
     sha256: str | None = Field(description="Of all bytes, hexadecimal; of a complete export.")
     created_at: LocalInstant
+
+
+class Key(Answer):
+    """A key without its secret. Instants are in UTC."""
+
+    prefix: str = Field(description="Names it, in lists and logs.")
+    last_four: str = Field(description="The end of its secret, to tell keys apart.")
+    name: str
+    scopes: list[KeyScope]
+    app_ids: list[str] = Field(description="The apps that it may see; empty: all of the workspace.")
+    state: Literal["live", "expired", "revoked"]
+    is_of_a_person: bool = Field(description="It never may more than its person.")
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute.")
+    replaced_by: str | None = Field(description="The prefix of the key that takes its place.")
+
+
+class NewKey(Key):
+    key: str = Field(description="The key itself: keep it, it cannot be shown again.", examples=["qh_3f9a1c0b7d2e_…"])
+
+
+class Keys(Answer):
+    workspace_id: str
+    keys: list[Key] = Field(description="Oldest first.")
 
 
 class SessionPage(Answer):

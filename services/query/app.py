@@ -22,6 +22,7 @@ from services.query.problems import SAFE_HEADERS, answer_with_problems
 from services.query.reader import ClickHouseReaders
 from services.query.routes.exports import export_routes
 from services.query.routes.health import health_routes
+from services.query.routes.keys import key_routes
 from services.query.routes.lists import list_routes
 from services.query.routes.sessions import session_routes
 from services.query.routes.trends import trend_routes
@@ -71,7 +72,7 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
     app = FastAPI(title="Quarterhour", summary="Usage of conversational-AI platforms.", version=API_VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
 
     app.add_middleware(SafeHeaders)
-    for routes in (trend_routes, session_routes, export_routes, list_routes, workspace_routes, docs_routes, page_routes, health_routes):
+    for routes in (trend_routes, session_routes, export_routes, list_routes, workspace_routes, key_routes, docs_routes, page_routes, health_routes):
         app.include_router(routes)
     answer_with_problems(app)
     return app

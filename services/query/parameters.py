@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.accounts.scopes import DEFAULT_SCOPES, KEY_SCOPES, KeyScope
 from services.query.periods import Interval, RangeName
 from services.query.trend_statements import GroupBy, SessionType
 
@@ -14,6 +15,8 @@ Format = Literal["json", "csv"]
 
 _AS_FILE = "`csv`, or Accept: text/csv: the whole range as one file with a manifest; order, limit and cursor do not apply."
 
+_NO_NUL = "^[^\\x00]*$"
+"""PostgreSQL keeps any other character."""
 APPS_MAX = 100
 PAGE_ROWS_MAX = 1000
 
@@ -22,6 +25,29 @@ class ZoneParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=False)
 
     timezone: str = Field("UTC", max_length=64, description="IANA time zone of the periods and of all instants in the answer.")
+
+
+class NoParameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class KeyRequest(BaseModel):
+    """What a new key is to be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=200, pattern=_NO_NUL, description="What the key is for.")
+    scopes: list[KeyScope] = Field(default_factory=lambda: list(DEFAULT_SCOPES), min_length=1, max_length=len(KEY_SCOPES), description="What it may do.")
+    app_ids: list[Annotated[AppId, Field(pattern=_NO_NUL)]] = Field(
+        default_factory=list, max_length=APPS_MAX, description="Only these apps. Default: all that the asking key may see."
+    )
+    expires_in_days: int | None = Field(None, ge=1, le=3650, description="Default: it is good until it is revoked.")
+
+
+class RotateRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_hours: int = Field(24, ge=0, le=30 * 24, description="How long the old key is still good.")
 
 
 class FreshnessParameters(ZoneParameters):

@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from services.accounts.key_store import KeyRefused
 from services.accounts.limits import Policy, QuotaExceeded
 from services.query.cursor import CursorError
 from services.query.periods import PeriodError
@@ -30,6 +31,7 @@ Code = Literal[
     "unauthenticated",
     "not_allowed",
     "not_found",
+    "conflict",
     "method_not_allowed",
     "quota_exceeded",
     "unavailable",
@@ -42,7 +44,7 @@ SAFE_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no
 
 _ROUTING: Final[dict[int, tuple[Code, str]]] = {
     404: ("not_found", "There is no such page; /openapi.json lists what there is."),
-    405: ("method_not_allowed", "This page is only read: use GET."),
+    405: ("method_not_allowed", "There is another method for this page; /openapi.json lists what there is."),
 }
 
 _log = structlog.get_logger(__name__)
@@ -112,8 +114,15 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def routed_nowhere(_request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:
+            # What FastAPI says of a body whose bytes are no text.
+            return invalid("body", "It must be JSON in UTF-8.").response()
         code, detail = _ROUTING.get(error.status_code, ("internal", str(error.detail)))
         return Problem(error.status_code, code, detail).response()
+
+    @app.exception_handler(KeyRefused)
+    def no_such_key(_request: Request, error: KeyRefused) -> JSONResponse:
+        return Problem(409, "conflict", str(error)).response()
 
     @app.exception_handler(QuotaExceeded)
     def used_up(_request: Request, error: QuotaExceeded) -> JSONResponse:
@@ -143,8 +152,8 @@ def _incident(request: Request, error: Exception) -> str:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """`("query", "app_id", 0)` is app_id."""
-    return str(location[1]) if len(location) > 1 else str(location[0])
+    """`("query", "app_id", 0)` is app_id; of a body that is no JSON the place is a number, and the field the body."""
+    return str(location[1]) if len(location) > 1 and isinstance(location[1], str) else str(location[0])
 
 
 def _detail(problem: dict[str, object]) -> str:

@@ -66,9 +66,9 @@ class Page:
 
 
 def pages_of(client: TestClient) -> list[Page]:
-    """Those that need a key."""
+    """Those of usage that need a key."""
     paths = client.get("/openapi.json").json()["paths"]
-    return [Page(path, tuple(map(_parameter, methods["get"].get("parameters", [])))) for path, methods in paths.items() if "security" in methods["get"]]
+    return [Page(path, tuple(map(_parameter, methods["get"].get("parameters", [])))) for path, methods in paths.items() if path.startswith("/v1/usage/")]
 
 
 def _parameter(described: dict[str, Any]) -> Parameter:

@@ -29,7 +29,9 @@ from tests.query.test_csv import served
 
 WORKSPACE: Final = "w-fuzzed"
 DAY: Final = "2026-03-12T"
-PATHS: Final = sorted(path for path in create_app(Settings()).openapi()["paths"] if path.startswith("/v1/"))
+OPERATIONS: Final = sorted(
+    (path, method.upper()) for path, methods in create_app(Settings()).openapi()["paths"].items() for method in methods if path.startswith("/v1/")
+)
 SHAPE: Final = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
@@ -55,11 +57,11 @@ def fuzzed(settings: Settings, clickhouse: ClickHouse, accounts: Accounts) -> It
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json"), key
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_whatever_is_asked_the_answer_is_as_described(fuzzed: tuple[BaseSchema, str], path: str, mode: GenerationMode) -> None:
+def test_whatever_is_asked_the_answer_is_as_described(fuzzed: tuple[BaseSchema, str], path: str, method: str, mode: GenerationMode) -> None:
     schema, key = fuzzed
-    operation = schema[path]["GET"]
+    operation = schema[path][method]
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @hypothesis_settings(max_examples=examples(12), phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
@@ -82,13 +84,17 @@ def refusal_is_a_problem(status: int, media_type: str, body: dict[str, Any]) -> 
         assert [each["detail"] for each in body["errors"] if isinstance(each["field"], str)]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_without_a_key_with_another_verb_or_a_word_that_is_none_it_is_a_problem(fuzzed: tuple[BaseSchema, str], path: str) -> None:
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_without_a_key_with_another_verb_or_a_word_that_is_none_it_is_a_problem(fuzzed: tuple[BaseSchema, str], path: str, method: str) -> None:
     schema, key = fuzzed
     address = schema.get_base_url().rstrip("/") + path.replace("{", "").replace("}", "")
     good = {"Authorization": f"Bearer {key}"}
     word = {"workspace_id": "w-of-others"} if "{" not in path else {}
-    found = (requests.get(address, timeout=30), requests.post(address, headers=good, timeout=30), requests.get(address, word, headers=good, timeout=30))
+    found = (
+        requests.request(method, address, timeout=30),
+        requests.put(address, headers=good, timeout=30),
+        requests.request(method, address, params=word, headers=good, timeout=30),
+    )
     assert [response.status_code for response in found[:2]] == [401, 405]
     assert found[2].status_code == 422
     for response in found:

@@ -36,6 +36,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     }.items()
 }
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: PROBLEMS[422] | {"description": "There is none with this id that the key may see."}}
+CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[422] | {"description": "It cannot be done as things are; `detail` says what to do first."}}
 CSV_TYPE: Final = "text/csv; charset=utf-8; header=present"
 CSV_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """Beside the JSON of the response model."""
@@ -104,8 +105,8 @@ def wants_csv(request: Request, asked: Format | None) -> bool:
     return next((name == "text/csv" for name in names if name in ("text/csv", "application/json", "*/*", "application/*")), False)
 
 
-def json_answer(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def json_answer(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
 def csv_answer(titles: Sequence[str], rows: Iterable[Sequence[object]], file_name: str) -> Response:
