@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from msgspec import Raw
+
 from services.meters.records import LoginRecord, Records
 from services.meters.rules import FOREVER_MS, Rules
 from services.meters.sets import put_once
@@ -25,12 +27,14 @@ class Presence(NamedTuple):
 class Login:
     """The logins (time, agent, apps as sent) and logouts (time) of one login id, sorted, without repetition."""
 
-    __slots__ = ("_presences", "_rules", "last_ms", "login_id", "logins", "logouts")
+    __slots__ = ("_presences", "_rules", "last_ms", "login_id", "logins", "logouts", "record")
 
     def __init__(self, login_id: str, rules: Rules) -> None:
         self.login_id, self._rules = login_id, rules
         self._presences: list[Presence] | None = None
         """None: not found out since the sets changed."""
+        self.record: Raw | None = None
+        """Its bytes in a state record, for `state` to keep here; None: not made since the sets changed."""
         self.logins: list[tuple[int, str, tuple[str, ...]]] = []
         self.logouts: list[int] = []
         self.last_ms = -FOREVER_MS
@@ -46,7 +50,7 @@ class Login:
         self._changed(at_ms)
 
     def _changed(self, at_ms: int) -> None:
-        self._presences = None
+        self._presences = self.record = None
         if at_ms > self.last_ms:
             self.last_ms = at_ms
 
@@ -76,7 +80,7 @@ class Login:
         if len(counted) > 1:
             self.logins = [login for login in self.logins if login[0] >= counted[-1]]
             self.logouts = [logout for logout in self.logouts if logout >= counted[-1]]
-            self._presences = None
+            self._presences = self.record = None
 
 
 def login_records(workspace_id: str, presences: Iterable[Presence], watermark_ms: int) -> Records:

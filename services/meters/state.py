@@ -37,11 +37,16 @@ class StateNewer(Exception):
     """A state record of a release that this one does not know. `str()` says which and what to do."""
 
 
+LoginState = tuple[str, int, list[tuple[int, str, tuple[str, ...]]], list[int]]
+"""(login id, last event, logins, logouts) of `logins.Login`."""
+
+
 class WorkspaceState(msgspec.Struct, array_like=True, gc=False):
     """The logins and assignments of one workspace."""
 
     workspace_id: str
-    logins: list[tuple[str, int, list[tuple[int, str, tuple[str, ...]]], list[int]]]
+    logins: list[msgspec.Raw]
+    """Each a `LoginState`, encoded apart: an untouched one is copied, not made anew."""
     assignments: list[tuple[str, str, list[tuple[int, bool]]]]
 
 
@@ -78,6 +83,7 @@ class Format(msgspec.Struct, array_like=True, gc=False):
 _pack = zstandard.ZstdCompressor(level=1).compress
 _unpack = zstandard.ZstdDecompressor().decompress
 _encode = msgspec.msgpack.Encoder().encode
+_decode_login = msgspec.msgpack.Decoder(LoginState).decode
 _decode_format = msgspec.msgpack.Decoder(Format).decode
 _decode_page = msgspec.msgpack.Decoder(PageState).decode
 _decode_position = msgspec.msgpack.Decoder(PositionState).decode
@@ -138,20 +144,30 @@ def _refuse_newer(name: str, body: bytes) -> None:
 
 def dump_workspace(w: Workspace) -> WorkspaceState:
     """The record of a workspace's seats."""
-    logins = [(login.login_id, login.last_ms, login.logins, login.logouts) for _, login in sorted(w.logins.items())]
+    logins = [w.logins[login_id].record or _login_record(w.logins[login_id]) for login_id in sorted(w.logins)]
     return WorkspaceState(w.workspace_id, logins, [(app, agent, a.marks) for (app, agent), a in sorted(w.assignments.items())])
 
 
 def load_workspace(s: WorkspaceState, rules: Rules) -> Workspace:
-    """A workspace's sets; `restore` rebuilds the rest."""
+    """A workspace's sets; `restore` rebuilds the rest. Raises `StateCorrupt`."""
     w = Workspace(s.workspace_id, rules)
-    for login_id, last_ms, logins, logouts in s.logins:
+    for record in s.logins:
+        try:
+            login_id, last_ms, logins, logouts = _decode_login(record)
+        except msgspec.MsgspecError as error:
+            raise StateCorrupt(f"The state of the seats of {s.workspace_id} cannot be read: {error}.") from error
         login = w.logins[login_id] = Login(login_id, rules)
         login.last_ms, login.logins, login.logouts = last_ms, logins, logouts
     for app_id, agent_id, marks in s.assignments:
         w.assignments[app_id, agent_id] = assignment = Assignment(app_id, agent_id)
         assignment.marks = marks
     return w
+
+
+def _login_record(login: Login) -> msgspec.Raw:
+    state: LoginState = (login.login_id, login.last_ms, login.logins, login.logouts)
+    login.record = msgspec.Raw(_encode(state))
+    return login.record
 
 
 assert FOREVER_MS < 2**63, "instants travel as 64-bit integers"

@@ -37,7 +37,8 @@ _DIGITS: Final = re.compile(r"[0-9]+")
 RAW_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
 """Larger than any event may be (E1), so that an event that is too large lands, and is refused and counted by ingest instead of vanishing at its sender."""
 BATCH_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
-STATE_MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+STATE_MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""The seats of a workspace are one record: a login of the last 49 h takes 40 bytes of it, so that a million and a half of them fit."""
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS

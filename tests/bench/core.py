@@ -231,14 +231,17 @@ def run_state(conversations: int, messages: int, show: Show = lambda done: None)
     }
 
 
-def live_raws(conversations: int, messages: int, name: str) -> Iterator[Raw]:
-    """Conversations that go on side by side: `started`, then user and bot in turn, a minute each; message ids of 16 bytes."""
+def live_raws(conversations: int, messages: int, name: str, before_ms: int = 0) -> Iterator[Raw]:
+    """Conversations that go on side by side: `started`, then user and bot in turn, a minute each; message ids of 16 bytes.
+
+    `before_ms`: so long before the log begins.
+    """
     from services.events.times import format_ms
     from tests.bench.workload import MINUTE_MS, START_MS
 
     for step in range(2 * messages + 1):
         for number in range(conversations):
-            at_ms = START_MS + step * MINUTE_MS // 2 + number * MINUTE_MS // 2 // conversations
+            at_ms = START_MS - before_ms + step * MINUTE_MS // 2 + number * MINUTE_MS // 2 // conversations
             subject = blake2b(f"{name}/{number}".encode(), digest_size=8).hexdigest()
             said = blake2b(f"{name}/{number}/{step}".encode(), digest_size=8).hexdigest()
             type_, own = ("conversation.started", '"initiator":"user"') if step == 0 else ("conversation.message", f'"message_id":"{said}"')

@@ -1,5 +1,6 @@
 """Sessions and their conversations, made by ClickHouse itself: over the last 180 days, with the shape of real ones. For measurements of the query service.
 
+One workspace has agents too: AGENTS of them, each at work in one app for eight hours of every day, with the peaks of every quarter and their assignments.
 Every second conversation has one session less than the next: one, two, three, together two on average; a tenth are calls, which have no conversation.
 """
 
@@ -15,6 +16,8 @@ from services.runtime.settings import Settings
 from tests.bench.core import Show
 
 SESSIONS_EACH: Final = 2
+WORKSPACE_WITH_AGENTS: Final = "workspace-00005"
+AGENTS: Final = 200
 _STEP: Final = 500_000
 _MADE: Final = """WITH number + {first:UInt64} AS n, intDiv(cityHash64(n, 1), 7) AS h, 1 + n % 3 AS sessions_, h % 10 = 0 AS is_call,
     fromUnixTimestamp64Milli({now:Int64}, 'UTC') - toIntervalMillisecond(h % 15552000000) AS t0, 281474976710656 + n AS revision_,
@@ -36,6 +39,24 @@ FROM numbers({{count:UInt64}})
 WHERE NOT is_call
 SETTINGS max_partitions_per_insert_block = 0, max_execution_time = 600"""
 
+_AT: Final = "fromUnixTimestamp64Milli({now:Int64}, 'UTC')"
+_LOGINS: Final = f"""INSERT INTO agent_logins
+WITH intDiv(number, 180) AS agent, number % 180 AS day, toStartOfDay({_AT}) - toIntervalDay(day) + toIntervalHour(agent % 16) AS began
+SELECT lower(hex(sipHash128(number))), 281474976710656 + number, 'closed', {{workspace:String}}, concat('login-', toString(number)),
+    concat('agent-', toString(agent)), [concat('app-', toString(agent % 20))], began, began + toIntervalHour(8)
+FROM numbers({{agents:UInt64}} * 180)
+SETTINGS max_partitions_per_insert_block = 0"""
+_ASSIGNMENTS: Final = f"""INSERT INTO agent_assignments
+SELECT lower(hex(sipHash128(number))), 281474976710656 + number, 'closed', {{workspace:String}}, concat('app-', toString(number % 20)),
+    concat('agent-', toString(number)), {_AT} - toIntervalDay(181), NULL
+FROM numbers({{agents:UInt64}})"""
+_PEAKS: Final = f"""INSERT INTO seat_peaks
+WITH intDiv(number, 21) AS quarter_, number % 21 AS scope, toStartOfDay({_AT}) - toIntervalMinute(15 * quarter_) AS began
+SELECT lower(hex(sipHash128(number))), 281474976710656 + number, 'closed', {{workspace:String}}, if(scope = 20, '', concat('app-', toString(scope))),
+    began, if(scope = 20, 20, 1) * (1 + quarter_ % 7), began, if(scope = 20, 20, 1) * (1 + quarter_ % 7)
+FROM numbers(21 * 180 * 96)
+SETTINGS max_partitions_per_insert_block = 0"""
+
 
 def fill(settings: Settings, sessions: int, workspaces: int, now_ms: int, show: Show) -> float:
     """About so many sessions. Gives the seconds that it took."""
@@ -47,6 +68,8 @@ def fill(settings: Settings, sessions: int, workspaces: int, now_ms: int, show: 
             client.command(statement, parameters={"first": first, "count": count, "workspaces": workspaces, "now": now_ms})
         show(first * SESSIONS_EACH)
     took_s = time.perf_counter() - began_s
+    for statement in (_LOGINS, _ASSIGNMENTS, _PEAKS):
+        client.command(statement, parameters={"now": now_ms, "workspace": WORKSPACE_WITH_AGENTS, "agents": AGENTS})
     _metered(client, now_ms)
     client.close()
     return took_s

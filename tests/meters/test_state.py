@@ -8,7 +8,19 @@ import msgspec
 import pytest
 from zstandard import ZstdCompressor
 
-from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, StateNewer, open_page, open_position, seal
+from services.meters.rules import Rules
+from services.meters.state import (
+    STATE_VERSION,
+    PageState,
+    PositionState,
+    StateCorrupt,
+    StateNewer,
+    WorkspaceState,
+    load_workspace,
+    open_page,
+    open_position,
+    seal,
+)
 from services.meters.watermark import Clock
 
 PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))
@@ -60,3 +72,11 @@ def test_a_record_of_a_newer_release_says_so_whatever_its_fields_are(fields: tup
 def test_a_record_of_no_format_cannot_be_used(fields: tuple[object, ...]) -> None:
     with pytest.raises(StateCorrupt):
         open_page(3, with_body(*fields))
+
+
+def test_a_login_of_another_shape_cannot_be_used() -> None:
+    login = msgspec.Raw(msgspec.msgpack.encode(("phone", "no instant", [], [])))
+    record = seal(7, PageState(STATE_VERSION, 5, [], [WorkspaceState("acme", [login], [])]))
+    [workspace] = open_page(3, record).workspaces
+    with pytest.raises(StateCorrupt, match="seats of acme cannot be read"):
+        load_workspace(workspace, Rules())
