@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.local.find import stack_settings
-from services.query.counter import DAYS_AT_ONCE, SETTLE_S, count_days
+from services.query.counter import DUE, SETTLE_S, count_due
 from services.runtime.clickhouse import connect
 from services.runtime.settings import Settings, child_environment
 from tests.bench.core import Show
@@ -32,13 +32,6 @@ QUESTIONS: Final = {
     "page": "/v1/usage/sessions?range=6m&limit=100",
     "last_page": "/v1/usage/sessions?range=6m&limit=100&order=desc",
 }
-_OTHERS_ARE_COUNTED: Final = """INSERT INTO usage_days (workspace_id, day, touched_at, counted_at)
-SELECT DISTINCT workspace_id, day, toDateTime64(0, 6, 'UTC'), now64(6, 'UTC') + INTERVAL 1 DAY
-FROM usage_days WHERE workspace_id NOT IN {asked:Array(String)}"""
-_COUNTS_OF_OTHERS: Final = """INSERT INTO usage_counts
-SELECT concat('workspace-', leftPad(toString(number), 5, '0')) AS other, counts.* EXCEPT workspace_id
-FROM usage_counts AS counts CROSS JOIN numbers({workspaces:UInt64})
-WHERE workspace_id = {of:String} AND NOT has({asked:Array(String)}, other)"""
 CSV: Final = "/v1/usage/sessions.csv?range=6m&timezone=Asia/Kolkata"
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
@@ -49,24 +42,19 @@ def run_questions(home: Path, port_base: int, sessions: int, workspaces: int, as
     try:
         settings = stack_settings(home)
         fill_s = fill(settings, sessions, workspaces, round(time.time() * 1000), show)
-        count(settings, workspaces)
+        _count(settings)
         return {"sessions": sessions, "workspaces": workspaces, "fill_rows_per_s": round(sessions / fill_s)} | ask_all(settings, home, asked)
     finally:
         quarterhour("down", "--data-dir", str(home))
 
 
-def count(settings: Settings, workspaces: int) -> None:
-    """As the service does beside its work. Only the workspaces that are asked for are counted; the counts of the others are copies: it would take an hour."""
+def _count(settings: Settings) -> None:
+    """As the service does beside its work."""
     client = connect(settings.clickhouse, answer_s=3_600)
-    asked = [WORKSPACE, WORKSPACE_WITH_AGENTS]
-    parameters = {"asked": asked, "of": WORKSPACE, "workspaces": workspaces}
-    client.command(_OTHERS_ARE_COUNTED, parameters=parameters)
     time.sleep(SETTLE_S + 5)
-    for workspace_id in asked:
-        days = client.query("SELECT DISTINCT toString(day) FROM usage_days WHERE workspace_id = {of:String} ORDER BY 1", {"of": workspace_id}).result_rows
-        for first in range(0, len(days), DAYS_AT_ONCE):
-            count_days(client, workspace_id, [day for (day,) in days[first : first + DAYS_AT_ONCE]])
-    client.command(_COUNTS_OF_OTHERS, parameters=parameters)
+    while client.query(DUE).result_rows:
+        for _ in count_due(client):
+            pass
     # As ClickHouse does by itself once a month has rested for two hours (sql/clickhouse/0005_settled_months.sql).
     for table in ("billing_sessions", "conversations", "usage_counts"):
         client.command(f"OPTIMIZE TABLE {table} FINAL", settings={"optimize_skip_merged_partitions": 1})
