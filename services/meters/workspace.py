@@ -7,7 +7,7 @@ quarters that the watermark passes or that a late change reaches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from services.events.event import Event, Kind
 from services.meters.alarms import Alarms
@@ -51,12 +51,11 @@ class Workspace:
         """After the sets were filled from a snapshot: rebuild what is derived from them."""
         self._begin(watermark_ms)
         for login in self.logins.values():
-            self._keep(login)
             for presence in login.presences():
                 self._timeline.add(presence)
-        heapify(self._expiring)
-        for key, assignment in self.assignments.items():
-            self._watch(key, assignment)
+        self._expiring = sorted((login.last_ms, login.login_id) for login in self.logins.values())
+        self._repeated = {login.login_id for login in self.logins.values() if len(login.logins) > 1}
+        self._ended = {key for key, assignment in self.assignments.items() if not assignment.lasts}
         self._set_alarms({(login_id,) for login_id in self.logins} | set(self.assignments), watermark_ms)
 
     def advance(self, events: Iterable[Event], from_ms: int, to_ms: int) -> list[Change]:
@@ -119,28 +118,19 @@ class Workspace:
             key = (event.app_id, event.agent_id)
             assignment = self.assignments.setdefault(key, Assignment(*key))
             assignment.add(at, assigned=event.kind is Kind.ASSIGNED)
-            self._watch(key, assignment)
+            if not assignment.lasts:
+                self._ended.add(key)
             return
         login = self.logins.get(event.subject)
-        new = login is None
         if login is None:
             login = self.logins[event.subject] = Login(event.subject, self._rules)
+            heappush(self._expiring, (at, login.login_id))
         if event.kind is Kind.LOGGED_IN:
             login.add_login(at, event.agent_id, event.app_ids)
         else:
             login.add_logout(at)
-        self._keep(login, new=new)
-
-    def _keep(self, login: Login, *, new: bool = True) -> None:
-        """Say when and how a login is to be forgotten."""
-        if new:
-            heappush(self._expiring, (login.last_ms, login.login_id))
         if len(login.logins) > 1:
             self._repeated.add(login.login_id)
-
-    def _watch(self, key: tuple[str, str], assignment: Assignment) -> None:
-        if not assignment.lasts:
-            self._ended.add(key)
 
     def _move(self, old: set[Presence], new: set[Presence], before: Records, after: Records) -> None:
         """Other presences than before: the peaks of the passed quarters that this changes, as they were and as they are."""

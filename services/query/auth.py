@@ -7,7 +7,6 @@ A request is counted when its key is good, whatever becomes of it; what it cost 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import structlog
@@ -46,7 +45,7 @@ def asks(needed: KeyScope) -> Callable[..., Iterator[Principal]]:
         if not text:
             raise Problem(401, "unauthenticated", "An API key is needed: `Authorization: Bearer qh_…`, or `X-API-Key: qh_…`.")
         shell = shell_of(request)
-        entered = shell.accounts.enter(text, now := _now(shell))
+        entered = shell.accounts.enter(text, now := shell.now())
         if isinstance(entered, str):
             raise Problem(401, "unauthenticated", _WHY[entered])
         found, used = entered
@@ -67,13 +66,9 @@ def _charge(shell: Shell, principal: Principal, spent: Spent) -> None:
     """The answer is there already: a database that goes away now takes nothing from it."""
     if spent.read_ms:
         try:
-            shell.accounts.charge(principal, _now(shell), spent.read_ms)
+            shell.accounts.charge(principal, shell.now(), spent.read_ms)
         except Unavailable as error:
             _log.warning("a cost was not charged", key=principal.key_prefix, read_ms=spent.read_ms, error=str(error))
-
-
-def _now(shell: Shell) -> datetime:
-    return datetime.fromtimestamp(shell.clock_ms() / 1000, UTC)
 
 
 def scope_of(principal: Principal, app_ids: list[str]) -> Scope:

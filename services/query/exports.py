@@ -19,7 +19,7 @@ from services.query.statement import Reader, Statement
 from services.query.trends import Json
 
 AHEAD_CHUNKS: Final = 64
-"""Of a quarter of a MiB: two statements are then at work at one time, which two cores do in three quarters of the time."""
+"""Of a quarter of a MiB: two statements are then at work at one time, which two cores do in two thirds of the time."""
 _ALL_BUT_QUOTES_AND_LINES: Final = bytes(set(range(256)) - set(b'"\n'))
 
 

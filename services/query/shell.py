@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import Lock
 
 from fastapi import Request
@@ -17,6 +18,10 @@ class Shell:
     accounts: Accounts
     readers: ClickHouseReaders
     clock_ms: Callable[[], int]
+
+    def now(self) -> datetime:
+        """The clock as accounts take it."""
+        return datetime.fromtimestamp(self.clock_ms() / 1000, UTC)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ is a program's and has the limits of the workspace's kind. It is in the answer t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import structlog
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 def keys(request: Request, principal: Admins, _parameters: Annotated[NoParameters, Query()]) -> Response:
     """Revoked and expired ones too; oldest first."""
     shell = shell_of(request)
-    found = [_shown(key, _now(shell)) for key in shell.accounts.list_keys(principal.workspace_id) if _administers(principal, key)]
+    found = [_shown(key, shell.now()) for key in shell.accounts.list_keys(principal.workspace_id) if _administers(principal, key)]
     return json_answer({"workspace_id": principal.workspace_id, "keys": found})
 
 
@@ -40,7 +40,7 @@ def keys(request: Request, principal: Admins, _parameters: Annotated[NoParameter
 def make(request: Request, principal: Admins, asked: KeyRequest) -> Response:
     """The answer holds the key itself, which cannot be shown again."""
     shell = shell_of(request)
-    now = _now(shell)
+    now = shell.now()
     expires_at = now + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
     app_ids = scope_of(principal, asked.app_ids).app_ids
     text, key = shell.accounts.create_key(
@@ -53,7 +53,7 @@ def make(request: Request, principal: Admins, asked: KeyRequest) -> Response:
 def rotate(request: Request, principal: Admins, prefix: Prefix, asked: RotateRequest) -> Response:
     """It may do and see what the old one may, and lasts as long as that was made for. The old one is good until the overlap is over."""
     shell = shell_of(request)
-    now = _now(shell)
+    now = shell.now()
     _found(shell, principal, prefix)
     text, key = shell.accounts.rotate_key(prefix, now, now + timedelta(hours=asked.overlap_hours))
     return _made(principal, text, key, now)
@@ -64,7 +64,7 @@ def revoke(request: Request, principal: Admins, prefix: Prefix) -> Response:
     """Revoked once, it stays so; the key that asks may be the one."""
     shell = shell_of(request)
     _found(shell, principal, prefix)
-    shell.accounts.revoke_key(prefix, _now(shell))
+    shell.accounts.revoke_key(prefix, shell.now())
     _log.info("key revoked", key=prefix, by=principal.key_prefix)
     return Response(status_code=204)
 
@@ -103,7 +103,3 @@ def _shown(key: ApiKey, now: datetime) -> dict[str, object]:
         replaced_by=key.replaced_by,
     )
     return shown.model_dump(mode="json")
-
-
-def _now(shell: Shell) -> datetime:
-    return datetime.fromtimestamp(shell.clock_ms() / 1000, UTC)

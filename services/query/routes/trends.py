@@ -86,7 +86,7 @@ def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None,
 
 
 def _rows(asked: Asked, statements: Sequence[Statement]) -> list[Row]:
-    return [row for rows in rows_of_each(asked.reader, statements) for row in rows] if statements else []
+    return [row for rows in rows_of_each(asked.reader, statements) for row in rows]
 
 
 def _as_csv(answer: Json, period: Period) -> Response:
