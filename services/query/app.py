@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.accounts.limits import Limits, WorkspaceKind
 from services.accounts.store import Accounts
 from services.query.docs import docs_routes
+from services.query.freshness import Reach
+from services.query.kept import Kept
 from services.query.page.routes import page_routes
 from services.query.problems import SAFE_HEADERS, answer_with_problems
 from services.query.reader import ClickHouseReaders
@@ -32,6 +34,9 @@ from services.runtime.clock import wall_ms
 from services.runtime.settings import AccountsSettings, Settings
 
 API_VERSION: Final = "1"
+REACHES_MAX: Final = 1_000
+DAYS_MAX: Final = 200
+"""Some hundred rows each."""
 
 
 class SafeHeaders:
@@ -65,7 +70,8 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         readers = ClickHouseReaders(settings)
         with Accounts(settings.postgres.dsn.get_secret_value(), limits=limits_of(settings.accounts)) as accounts:
-            app.state.shell = Shell(accounts, readers, clock_ms)
+            reaches = Kept[Reach](REACHES_MAX, settings.query.reach_kept_ms)
+            app.state.shell = Shell(accounts, readers, clock_ms, reaches, Kept(DAYS_MAX))
             yield
         readers.close()
 

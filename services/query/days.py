@@ -18,13 +18,15 @@ UNCOUNTED_ROWS: Final = 50_000
 """What a day may hold of which nothing is known: a guess that only decides how much is read at once."""
 GROWTH: Final = 16
 FIRST_SPAN_MS: Final = 4 * DAY_MS
+Rows = tuple[tuple[str, str, int], ...]
+"""(day of the start, day of t0, sessions), days as `2026-01-31`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """`counted`: (day of the start, day of t0, sessions), days as `2026-01-31`; the sessions are a guess where t0's day is in `uncounted`."""
+    """The sessions of `counted` are a guess where t0's day is in `uncounted`."""
 
-    counted: tuple[tuple[str, str, int], ...]
+    counted: Rows
     uncounted: tuple[str, ...]
 
     def of_t0(self, from_ms: int, to_ms: int) -> list[str]:
@@ -41,15 +43,11 @@ class Days:
 
 
 def days_statement(scope: Scope, from_ms: int, to_ms: int) -> Statement:
-    """Rows (day of the start, day of t0, sessions); more than there are, where a day was counted anew."""
+    """Rows (day of the start, day of t0, sessions)."""
     cut = "app" if scope.app_ids else "all"
-    text = f"""SELECT toString(start_day), toString(t0_day), max(rows)
-FROM (
-    SELECT start_day, t0_day, counted_at, sum(arraySum(counts)) AS rows
-    FROM usage_counts
-    WHERE {scope_sql(scope)} AND cut = '{cut}' AND kind != 'conversations' AND start_day >= toDate({FROM}) AND start_day <= toDate({TO})
-    GROUP BY start_day, t0_day, counted_at
-)
+    text = f"""SELECT toString(start_day), toString(t0_day), sum(arraySum(counts))
+FROM usage_counts FINAL
+WHERE {scope_sql(scope)} AND cut = '{cut}' AND kind != 'conversations' AND start_day >= toDate({FROM}) AND start_day <= toDate({TO})
 GROUP BY start_day, t0_day"""
     return Statement(text, scope_parameters(scope) | {"from": from_ms, "to": to_ms})
 

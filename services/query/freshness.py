@@ -7,12 +7,16 @@ Limit: the ledger is written every 5 s.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Literal
 
 from services.events.times import format_ms
 from services.query.counter import SETTLE_S
-from services.query.statement import Reader, Scope, Statement, scope_parameters, scope_sql
+from services.query.side_by_side import rows_of_each
+from services.query.statement import Reader, Row, Scope, Statement, scope_parameters, scope_sql
 
 BucketState = Literal["no_data", "closed", "open", "ahead"]
 Liveness = Literal["live", "late", "nothing"]
@@ -31,6 +35,8 @@ class Reach:
     """The apps of the scope that ever had an assignment (S5)."""
     uncounted_days: tuple[str, ...] = ()
     """UTC days of t0 whose facts may have changed since they were counted (sql/clickhouse/0003_counts.sql)."""
+    counted_days: frozenset[tuple[str, int]] = frozenset()
+    """The others, each with when its count began: which counts there are."""
     has_agents: bool = True
     """Whether there is a login, an assignment or a peak, even one taken back; without them every seat is zero."""
 
@@ -60,40 +66,72 @@ def liveness(as_of_ms: int | None, now_ms: int) -> Liveness:
 
 def read_reach(reader: Reader, scope: Scope, *, only_watermark: bool = False) -> Reach:
     """`only_watermark`: without `since_ms`, `assigned_apps` and `has_agents`, which cost as much again."""
-    [(firsts_ms, as_of_ms, assigned_apps, uncounted_days)] = reader.rows(reach_statement(scope, only_watermark=only_watermark))
-    since_ms = min((first_ms for first_ms in firsts_ms[:3] if first_ms is not None), default=None)
-    has_agents = not firsts_ms or any(first_ms is not None for first_ms in firsts_ms[1:])
-    return Reach(since_ms, as_of_ms, frozenset(assigned_apps), tuple(uncounted_days), has_agents)
+    statements = [watermark_statement(scope)] if only_watermark else reach_statements(scope)
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for what, *row in chain(*rows_of_each(reader, statements)):
+        found[what].append(tuple(row))
+    firsts_ms = {what: first_ms for what in _FIRSTS for _, _, first_ms in found[what] if first_ms is not None}
+    return Reach(
+        min(firsts_ms.values(), default=None),
+        _watermark_ms(found["line"]),
+        frozenset(app_id for app_id, lasting, _ in found["assigned app"] if lasting),
+        tuple(sorted(day for day, counted_us, _ in found["day"] if not counted_us)),
+        frozenset((day, counted_us) for day, counted_us, _ in found["day"] if counted_us),
+        only_watermark or bool(firsts_ms.keys() & _OF_AGENTS),
+    )
 
 
-def reach_statement(scope: Scope, *, only_watermark: bool = False) -> Statement:
-    """One row: the first session, login, assignment and peak, or none of them; the watermark; the apps with an assignment; the days that are not counted."""
-    firsts = "[]" if only_watermark else f"[{', '.join(_firsts(scope))}]"
-    assigned = f"(SELECT groupUniqArray(app_id) FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed')"
-    text = f"""SELECT
-    {firsts} AS firsts_ms,
-    (SELECT if(countIf(watermark IS NULL) > 0, NULL, toUnixTimestamp64Milli(min(watermark)))
-        FROM ledger FINAL
-        WHERE stage = 'processor' AND bitShiftRight(revision, 48) = (SELECT max(bitShiftRight(revision, 48)) FROM ledger WHERE stage = 'processor')
-    ) AS as_of_ms,
-    {"[]" if only_watermark else assigned} AS assigned_apps,
-    (SELECT arraySort(groupArray(toString(day))) FROM (
-        SELECT day FROM usage_days WHERE workspace_id = {{workspace:String}} GROUP BY day HAVING max(counted_at) < max(touched_at) + INTERVAL {SETTLE_S} SECOND
-    )) AS uncounted_days"""
-    return Statement(text, scope_parameters(scope))
+def _watermark_ms(lines: Sequence[Row]) -> int | None:
+    """Of the newest generation: its least, none while a line has none."""
+    newest = max((generation for _, generation, _ in lines), default=0)
+    marks_ms = [mark_ms for _, generation, mark_ms in lines if generation == newest]
+    return None if None in marks_ms else min(marks_ms, default=None)
 
 
-def _firsts(scope: Scope) -> list[str]:
-    """First facts. Of a whole workspace the first day is known, and only that day is read."""
-    first_day = "(SELECT min(day) + 1 FROM usage_days WHERE workspace_id = {workspace:String})"
-    in_first_day = "" if scope.app_ids else f" AND conversation_start < {first_day}"
-    logins = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
-    return [
-        f"(SELECT toUnixTimestamp64Milli(minOrNull(conversation_start)) FROM billing_sessions WHERE {scope_sql(scope)}{in_first_day})",
-        f"(SELECT toUnixTimestamp64Milli(minOrNull(start)) FROM agent_logins WHERE {logins})",
-        f"(SELECT toUnixTimestamp64Milli(minOrNull(start)) FROM agent_assignments WHERE {scope_sql(scope)})",
-        f"(SELECT toUnixTimestamp64Milli(minOrNull(quarter)) FROM seat_peaks WHERE {scope_sql(scope)})",
+def watermark_statement(scope: Scope) -> Statement:
+    """Rows (what, name, number, at_ms) of the processors' lines (generation, watermark) and of the workspace's days (when the count began, in microseconds;
+    0: it is not counted).
+
+    They are put together by who reads them: to understand one more aggregate takes ClickHouse longer than to send them."""
+    return _fused(scope, [_LINES, _DAYS])
+
+
+def reach_statements(scope: Scope) -> list[Statement]:
+    """To be asked side by side; the rows of `watermark_statement`, and the first instant of each of _FIRSTS, none where there is none. Each app with an
+    assignment has a row: how many of its assignments count.
+
+    Of a whole workspace the first day is known, and no other is read; and its peaks are there for all of its apps."""
+    mine, logins = scope_sql(scope), _WORKSPACE + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
+    together = "" if scope.app_ids else " AND app_id = ''"
+    sessions_day, conversations_day = ("" if scope.app_ids else f" AND toDate({t0}) = {_FIRST_DAY}" for t0 in ("conversation_start", "start"))
+    of_agents = [_first("login", "start", f"agent_logins WHERE {logins}"), _first("peak", "quarter", f"seat_peaks WHERE {mine}{together}")]
+    others = [
+        _first("session", "conversation_start", f"billing_sessions WHERE {mine}{sessions_day}"),
+        _first("conversation", "start", f"conversations WHERE {mine}{conversations_day}"),
+        f"SELECT 'assigned app' AS what, app_id AS name, countIf(status = 'closed') AS number, {_MIN.format('start')} AS at_ms\n"
+        f"FROM agent_assignments FINAL WHERE {mine} GROUP BY app_id",
     ]
+    return [_fused(scope, [_LINES, _DAYS, *of_agents]), _fused(scope, others)]
+
+
+_WORKSPACE: Final = "workspace_id = {workspace:String}"
+_FIRST_DAY: Final = f"(SELECT min(day) FROM usage_days WHERE {_WORKSPACE})"
+_MIN: Final = "toUnixTimestamp64Milli(minOrNull({}))"
+_FIRSTS: Final = ("session", "conversation", "login", "assigned app", "peak")
+_OF_AGENTS: Final = frozenset({"login", "assigned app", "peak"})
+_LINES: Final = """SELECT 'line' AS what, '' AS name, toInt64(bitShiftRight(revision, 48)) AS number, toUnixTimestamp64Milli(watermark) AS at_ms
+FROM ledger FINAL WHERE stage = 'processor'"""
+_DAYS: Final = f"""SELECT 'day' AS what, toString(day) AS name,
+    if(counted_at < touched_at + INTERVAL {SETTLE_S} SECOND, 0, toUnixTimestamp64Micro(counted_at)) AS number, NULL AS at_ms
+FROM usage_days FINAL WHERE {_WORKSPACE}"""
+
+
+def _first(what: str, column: str, rows: str) -> str:
+    return f"SELECT '{what}' AS what, '' AS name, 0 AS number, {_MIN.format(column)} AS at_ms\nFROM {rows}"
+
+
+def _fused(scope: Scope, texts: Sequence[str]) -> Statement:
+    return Statement("\nUNION ALL\n".join(texts), scope_parameters(scope))
 
 
 def open_statement(scope: Scope) -> Statement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Final
 
 from services.query.cursor import Cursor, Position, digest, write_cursor
@@ -102,7 +103,8 @@ def _ends(reader: Reader, scope: Scope, sessions: Sequence[Json]) -> dict[Key, i
     told: dict[Key, int | None] = {_key(fields): fields["end"] for fields in sessions if fields["rule"] == "V1:ended"}
     wanted = sorted({_key(fields) for fields in sessions if fields["type"] != "alert"} - told.keys())
     rows = reader.rows(ends_statement(scope, wanted)) if wanted else []
-    return told | {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, end_ms in rows}
+    by_start = sorted(rows, key=itemgetter(4))
+    return told | {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, _, end_ms in by_start}
 
 
 def _key(fields: Json) -> Key:

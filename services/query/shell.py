@@ -10,6 +10,9 @@ from threading import Lock
 from fastapi import Request
 
 from services.accounts.store import Accounts
+from services.query.days import Rows
+from services.query.freshness import Reach
+from services.query.kept import Kept
 from services.query.reader import ClickHouseReaders
 
 
@@ -18,6 +21,10 @@ class Shell:
     accounts: Accounts
     readers: ClickHouseReaders
     clock_ms: Callable[[], int]
+    reaches: Kept[Reach]
+    """By scope, and whether it is the watermark only."""
+    days: Kept[Rows]
+    """By scope and first and last day, and by the counts that there are."""
 
     def now(self) -> datetime:
         """The clock as accounts take it."""

@@ -116,11 +116,13 @@ def counted(question: TrendQuestion, key: str) -> str:
         numbers, parts = f"{mine}, counts AS vector {rows}", f"ARRAY JOIN {_DAY_BY_EDGES}"
     else:
         numbers, parts = f"{mine}, sumForEach(counts) AS vector {rows} GROUP BY kind, key, start_day", f"ARRAY JOIN {_DAY_BY_QUARTERS}"
+    # As a condition of the rows the range would be tried on every part's sort key through all that makes `at`: 15 ms of planning.
     return f"""WITH {EDGES}
-SELECT CAST(kind, 'String') AS series, key, roundDown(at, edges) AS bucket_ms, toInt64(sum(n)) AS value, 0::Int64 AS at_ms
+SELECT CAST(kind, 'String') AS series, key, roundDown(at, edges) AS bucket_ms,
+    toInt64(sumIf(n, at >= {{from:Int64}} AND at < {{to:Int64}})) AS value, 0::Int64 AS at_ms
 FROM ({numbers}) {parts}
-WHERE n > 0 AND at >= {{from:Int64}} AND at < {{to:Int64}}
-GROUP BY series, key, bucket_ms"""
+GROUP BY series, key, bucket_ms
+HAVING value > 0"""
 
 
 _START_OF_DAY: Final = "toInt64(toUnixTimestamp(start_day)) * 1000 AS day_ms"

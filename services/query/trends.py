@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import islice, repeat
 from typing import Any, Final
 
 from services.query.freshness import Reach
@@ -21,7 +22,9 @@ Cell = tuple[int, int]
 
 TYPES: Final = ("usage", "voice", "alert")
 _NONE: Final[Cell] = (0, 0)
-_NO_SEATS: Final[Json] = {"concurrent_seats": None, "peak_at": None, "named_seats": None, "agent_count": None}
+_UNTOLD_SEATS: Final[Json] = {"concurrent_seats": None, "peak_at": None, "named_seats": None, "agent_count": None}
+_ZERO_SEATS: Final[Json] = {"concurrent_seats": 0, "peak_at": None, "named_seats": 0, "agent_count": 0}
+_COUNTED: Final = (*TYPES, "conversations")
 
 
 class Table:
@@ -33,7 +36,7 @@ class Table:
         for series, key, bucket_ms, value, at_ms in rows:
             # Counts come from days that are counted and from facts of days that are not.
             cells = self._cells[series][key]
-            cells[bucket_ms] = (cells.get(bucket_ms, _NONE)[0] + value, at_ms)
+            cells[bucket_ms] = (cells[bucket_ms][0] + value if bucket_ms in cells else value, at_ms)
         if len(scope.app_ids) == 1:
             # What one app has alone, it has together with itself; the facts of quarters tell it of the app only.
             self._cells["peak"][""] |= {bucket_ms: cell for cells in self._cells["peak"].values() for bucket_ms, cell in cells.items()}
@@ -69,6 +72,10 @@ class Table:
             "named_seats": self.value(f"named{suffix}", key, bucket_ms),
             "agent_count": self.value(f"{agents}{suffix}", key, bucket_ms),
         }
+
+    def has_agents(self, key: str) -> bool:
+        """Whether there is any seat of the key."""
+        return any(self._cells[series][key] for series in ("peak", "named", "assigned", "named_total", "assigned_total"))
 
     def is_assigned(self, key: str) -> bool:
         """S5: whether the scope ever had an assignment."""
@@ -148,30 +155,36 @@ class _Series:
         return (*self._types, "conversations") if "usage" in self._types else self._types
 
     def buckets(self) -> list[Json]:
-        return [self._bucket(start_ms) for start_ms in self._period.starts_ms]
+        starts_ms = self._period.starts_ms
+        columns = ([cells.get(start_ms, _NONE)[0] for start_ms in starts_ms] if (cells := self._cells.get(name)) else repeat(0) for name in _COUNTED)
+        counts = islice(map(_counts, *columns), len(starts_ms))
+        return [count | seats for count, seats in zip(counts, self._seats(starts_ms), strict=False)]
 
     def totals(self) -> Json:
         starts_ms = self._period.starts_ms
-        counts = _counts({name: sum(cells.get(start_ms, _NONE)[0] for start_ms in starts_ms) for name, cells in self._cells.items()})
-        if not self._tells_seats:
-            return counts | _NO_SEATS
+        counts = _counts(*(sum(cells.get(start_ms, _NONE)[0] for start_ms in starts_ms) if (cells := self._cells.get(name)) else 0 for name in _COUNTED))
         key = self._key or ""
+        if not self._tells_seats:
+            return counts | _UNTOLD_SEATS
+        if not self._table.has_agents(key):
+            return counts | _ZERO_SEATS
         return counts | self._table.seats(key, starts_ms[0], self._table.highest(key, starts_ms), self._period, total=True)
 
-    def _bucket(self, start_ms: int) -> Json:
-        counts = _counts({name: cells.get(start_ms, _NONE)[0] for name, cells in self._cells.items()})
-        if not self._tells_seats:
-            return counts | _NO_SEATS
+    def _seats(self, starts_ms: Sequence[int]) -> Iterable[Json]:
+        """Of each bucket. Most workspaces and apps never had an agent."""
         key = self._key or ""
-        return counts | self._table.seats(key, start_ms, self._table.cell("peak", key, start_ms), self._period)
+        if not self._tells_seats:
+            return repeat(_UNTOLD_SEATS)
+        if not self._table.has_agents(key):
+            return repeat(_ZERO_SEATS)
+        return (self._table.seats(key, start_ms, self._table.cell("peak", key, start_ms), self._period) for start_ms in starts_ms)
 
 
-def _counts(found: dict[str, int]) -> Json:
-    usage, voice, alert = found.get("usage", 0), found.get("voice", 0), found.get("alert", 0)
+def _counts(usage: int, voice: int, alert: int, conversations: int) -> Json:
     return {
         "sessions": usage + voice + alert,
         "billing_sessions": usage,
         "voice_sessions": voice,
         "alert_sessions": alert,
-        "conversations": found.get("conversations", 0),
+        "conversations": conversations,
     }

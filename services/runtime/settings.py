@@ -123,6 +123,10 @@ class QuerySettings(_Group):
     read_s_max: Annotated[int, Field(ge=1, le=600)] = Field(30, description="Longest time of one statement, in seconds.")
     read_rows_max: Annotated[int, Field(ge=1)] = Field(500_000_000, description="Most rows that one statement may read.")
     export_s_max: Annotated[int, Field(ge=1, le=86_400)] = Field(1_800, description="Longest time of one CSV export, in seconds.")
+    reach_kept_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        1_000,
+        description="How long an answer may go by what was last known of the watermark and of the days that are counted, in milliseconds.",
+    )
     stop_s: Annotated[int, Field(ge=1, le=600)] = Field(20, description="How long a stop waits for answers that are under way, in seconds.")
     clickhouse_user: str = Field("", description="ClickHouse user that questions are asked as, read-only (sql/analyst/access.sql); empty: as the sink.")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="Password of that user.")

@@ -1,7 +1,8 @@
 """The query service on a full stack: trends, pages of sessions, the CSV and the usage page of one workspace, among the sessions of many.
 
 Rule: sessions and conversations are made by ClickHouse itself (tests/bench/filling.py); one workspace is asked for, once its days are counted, as they are two
-minutes after the last insert. Processor time is that of the query service and of ClickHouse: it says more where the machine is shared.
+minutes after the last insert. Some questions are also asked of workspaces of which nothing is kept (`first`: services/query/kept.py). Processor time is that
+of the query service and of ClickHouse: it says more where the machine is shared.
 Limit: times are those of a client on the same machine, one request at a time.
 """
 
@@ -32,6 +33,7 @@ QUESTIONS: Final = {
     "page": "/v1/usage/sessions?range=6m&limit=100",
     "last_page": "/v1/usage/sessions?range=6m&limit=100&order=desc",
 }
+FIRST_ASKED: Final = 20
 CSV: Final = "/v1/usage/sessions.csv?range=6m&timezone=Asia/Kolkata"
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
@@ -77,7 +79,18 @@ def ask_all(settings: Settings, home: Path, asked: int) -> dict[str, Any]:
         times_ms = sorted(_ms(lambda path=path, key=key: _get(connection, path, key)) for _ in range(asked))  # type: ignore[misc]
         found |= {f"{name}_p50_ms": round(statistics.median(times_ms), 1), f"{name}_p99_ms": round(times_ms[max(0, int(asked * 0.99) - 1)], 1)}
         found[f"{name}_cpu_ms"] = round((_cpu_ms(processes) - before_ms) / asked, 1)
-    return found | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
+    return found | _asked_first(settings, connection) | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
+
+
+def _asked_first(settings: Settings, connection: http.client.HTTPConnection) -> dict[str, Any]:
+    """Of workspaces of which nothing is kept (services/query/kept.py): it has grown old, or nobody ever asked."""
+    found: dict[str, Any] = {}
+    keys = [_key(settings, f"workspace-{number:05}") for number in range(10, 10 + FIRST_ASKED)]
+    for name in ("trends", "trends_together", "page"):
+        time.sleep(settings.query.reach_kept_ms / 1000)
+        times_ms = [_ms(lambda key=key, path=QUESTIONS[name]: _get(connection, path, key)) for key in keys]  # type: ignore[misc]
+        found |= {f"{name}_first_p50_ms": round(statistics.median(times_ms), 1), f"{name}_first_max_ms": round(max(times_ms), 1)}
+    return found
 
 
 def _key(settings: Settings, workspace_id: str) -> str:

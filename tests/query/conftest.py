@@ -15,7 +15,7 @@ from services.accounts.scopes import DEFAULT_SCOPES, KeyScope
 from services.accounts.store import Accounts
 from services.query.app import create_app
 from services.runtime.migrations import migrate_all
-from services.runtime.settings import AccountsSettings, ClickHouseSettings, PostgresSettings, Settings
+from services.runtime.settings import AccountsSettings, ClickHouseSettings, PostgresSettings, QuerySettings, Settings
 from tests.parts.own import own_clickhouse, own_postgres
 from tests.query.stage import REVISIONS, ClickHouse, ms, processor_line
 
@@ -34,7 +34,7 @@ def clickhouse(clickhouse: ClickHouseSettings) -> Iterator[ClickHouse]:
 @pytest.fixture(scope="session")
 def settings(clickhouse: ClickHouse, postgres: PostgresSettings) -> Iterator[Settings]:
     with own_postgres(postgres) as own:
-        settings = Settings(clickhouse=clickhouse.settings, postgres=own, accounts=UNBOUNDED)
+        settings = Settings(clickhouse=clickhouse.settings, postgres=own, accounts=UNBOUNDED, query=QuerySettings(reach_kept_ms=0))
         migrate_all(settings)
         yield settings
 

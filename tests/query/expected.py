@@ -59,6 +59,7 @@ class Known:
                 self._first(fact["conversation_start"], [fact["app_id"]])
             case "conversations":
                 self.sessions.append((instant_ms(fact["start"]), fact["app_id"], "conversations"))
+                self._first(fact["start"], [fact["app_id"]])
             case "agent-logins":
                 self.logins.append(_presence(fact, fact["app_ids"]))
                 self._first(fact["start"], fact["app_ids"])

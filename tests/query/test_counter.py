@@ -109,6 +109,26 @@ def test_a_day_that_is_counted_again_forgets_what_is_no_more(api: Api, clickhous
     assert [group["key"] for group in api.ok(TRENDS, **MARCH, group_by="channel")["groups"]] == ["sms"]
 
 
+def test_a_page_of_a_day_that_was_counted_anew_has_what_moved_there(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
+    """Which days of t0 a page reads is kept for as long as the counts are the same."""
+    fact = session(api.workspace, "2026-03-02T10:00")
+
+    def fifth() -> list[str]:
+        return [found["start"][:10] for found in api.ok("/v1/usage/sessions", from_="2026-03-05", to="2026-03-06")["sessions"]]
+
+    def count() -> None:
+        rested(clickhouse, api.workspace)
+        assert [days for workspace, days in count_due(writer) if workspace == api.workspace] == [1]
+
+    clickhouse.put("billing_sessions", fact)
+    count()
+    assert fifth() == fifth() == []
+    clickhouse.put("billing_sessions", fact | {"revision": 2, "start": "2026-03-05T10:00:00.000Z"})
+    assert fifth() == ["2026-03-05"]
+    count()
+    assert fifth() == fifth() == ["2026-03-05"]
+
+
 def test_a_count_that_began_soon_after_an_insert_is_not_trusted(api: Api, clickhouse: ClickHouse, writer: Client) -> None:
     """Its rows may not have been seen yet: as if the counter had run between the stamp and the rows."""
     clickhouse.put("billing_sessions", session(api.workspace, "2026-03-02T10:00"))

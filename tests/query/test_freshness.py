@@ -29,6 +29,24 @@ def test_what_is_open_is_counted(api: Api, clickhouse: ClickHouse) -> None:
     assert api.ok(FRESHNESS, app_id="b")["open_conversations"] == 0
 
 
+def test_data_begins_with_the_first_fact_of_any_kind(api: Api, clickhouse: ClickHouse) -> None:
+    """Also on a day on which there is no session: a conversation that a human agent had from the start bills none."""
+    w = api.workspace
+
+    def since(**of: str) -> str | None:
+        found = api.ok(FRESHNESS, **of)["data_since"]
+        return None if found is None else str(found)[:13]
+
+    assert since() is None
+    clickhouse.put("billing_sessions", session(w, "2026-03-10T10:00", app_id="a"))
+    clickhouse.put("agent_logins", login(w, "ann", "2026-03-09T10:00", None, ("a", "b")))
+    assert (since(), since(app_id="a"), since(app_id="b"), since(app_id="c")) == ("2026-03-09T10", "2026-03-09T10", "2026-03-09T10", None)
+    clickhouse.put("conversations", conversation(w, "2026-03-08T10:00"))
+    assert since() == "2026-03-08T10"
+    clickhouse.put("agent_assignments", assignment(w, "ann", "2026-03-07T10:00", None, "c"))
+    assert (since(), since(app_id="c")) == ("2026-03-07T10", "2026-03-07T10")
+
+
 def test_the_watermark_is_the_least_of_the_newest_generation(api: Api, clickhouse: ClickHouse) -> None:
     lines = [("2026-03-10", 2, 0), ("2026-03-09", 2, 1), ("2026-03-01", 1, 7)]
     for watermark, generation, partition in lines:

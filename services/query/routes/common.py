@@ -14,7 +14,7 @@ from fastapi import Depends, Path, Request, Response
 from services.accounts.keys import Principal
 from services.query.auth import asks, scope_of
 from services.query.cursor import Cursor, CursorError
-from services.query.days import Days, ReadDays, days_statement
+from services.query.days import Days, ReadDays, Rows, day_of, days_statement
 from services.query.export_statements import FORMULA_STARTS
 from services.query.freshness import Reach, read_reach
 from services.query.parameters import ConversationFilters, Format, RangeParameters
@@ -57,12 +57,16 @@ class Asked:
 
     @property
     def reach(self) -> Reach:
-        return read_reach(self.reader, self.scope)
+        """As it was within the last `reach_kept_ms`."""
+        return self._reach(only_watermark=False)
 
     @property
     def watermark(self) -> Reach:
         """What lists need of it: not the first fact, and not who was ever assigned."""
-        return read_reach(self.reader, self.scope, only_watermark=True)
+        return self._reach(only_watermark=True)
+
+    def _reach(self, *, only_watermark: bool) -> Reach:
+        return self.shell.reaches.get((self.scope, only_watermark), lambda: read_reach(self.reader, self.scope, only_watermark=only_watermark))
 
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
@@ -82,11 +86,13 @@ def period_of_cursor(cursor: Cursor, asked: Period) -> Period:
 
 
 def days_of(asked: Asked, reach: Reach) -> ReadDays:
-    """Which days of t0 a piece of time can come from."""
+    """Which days of t0 a piece of time can come from. As long as no day is counted anew, what was read of the counts holds."""
 
     def read(from_ms: int, to_ms: int) -> Days:
-        rows = asked.reader.rows(days_statement(asked.scope, from_ms, to_ms))
-        return Days(tuple((start_day, t0_day, count) for start_day, t0_day, count in rows), reach.uncounted_until(to_ms))
+        def rows() -> Rows:
+            return tuple((start_day, t0_day, count) for start_day, t0_day, count in asked.reader.rows(days_statement(asked.scope, from_ms, to_ms)))
+
+        return Days(asked.shell.days.get((asked.scope, day_of(from_ms), day_of(to_ms), reach.counted_days), rows), reach.uncounted_until(to_ms))
 
     return read
 
