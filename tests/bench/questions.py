@@ -34,6 +34,7 @@ QUESTIONS: Final = {
     "last_page": "/v1/usage/sessions?range=6m&limit=100&order=desc",
 }
 FIRST_ASKED: Final = 20
+"""Workspaces at most."""
 CSV: Final = "/v1/usage/sessions.csv?range=6m&timezone=Asia/Kolkata"
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
@@ -45,7 +46,7 @@ def run_questions(home: Path, port_base: int, sessions: int, workspaces: int, as
         settings = stack_settings(home)
         fill_s = fill(settings, sessions, workspaces, round(time.time() * 1000), show)
         _count(settings)
-        return {"sessions": sessions, "workspaces": workspaces, "fill_rows_per_s": round(sessions / fill_s)} | ask_all(settings, home, asked)
+        return {"sessions": sessions, "workspaces": workspaces, "fill_rows_per_s": round(sessions / fill_s)} | ask_all(settings, home, workspaces, asked)
     finally:
         quarterhour("down", "--data-dir", str(home))
 
@@ -63,7 +64,7 @@ def _count(settings: Settings) -> None:
     client.close()
 
 
-def ask_all(settings: Settings, home: Path, asked: int) -> dict[str, Any]:
+def ask_all(settings: Settings, home: Path, workspaces: int, asked: int) -> dict[str, Any]:
     key_of_sessions = _key(settings, WORKSPACE)
     connection = http.client.HTTPConnection(settings.query.host, settings.query.port, timeout=600)
     marks = {"clickhouse": ("services.local.clickhouse", str(home)), "query": ("services.query.main", f"QUARTERHOUR_QUERY__PORT={settings.query.port}\0")}
@@ -79,13 +80,14 @@ def ask_all(settings: Settings, home: Path, asked: int) -> dict[str, Any]:
         times_ms = sorted(_ms(lambda path=path, key=key: _get(connection, path, key)) for _ in range(asked))  # type: ignore[misc]
         found |= {f"{name}_p50_ms": round(statistics.median(times_ms), 1), f"{name}_p99_ms": round(times_ms[max(0, int(asked * 0.99) - 1)], 1)}
         found[f"{name}_cpu_ms"] = round((_cpu_ms(processes) - before_ms) / asked, 1)
-    return found | _asked_first(settings, connection) | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
+    return found | _asked_first(settings, connection, workspaces) | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
 
 
-def _asked_first(settings: Settings, connection: http.client.HTTPConnection) -> dict[str, Any]:
+def _asked_first(settings: Settings, connection: http.client.HTTPConnection, workspaces: int) -> dict[str, Any]:
     """Of workspaces of which nothing is kept (services/query/kept.py): it has grown old, or nobody ever asked."""
     found: dict[str, Any] = {}
-    keys = [_key(settings, f"workspace-{number:05}") for number in range(10, 10 + FIRST_ASKED)]
+    names = [name for name in map("workspace-{:05}".format, range(workspaces)) if name not in (WORKSPACE, WORKSPACE_WITH_AGENTS)]
+    keys = [_key(settings, name) for name in names[:FIRST_ASKED]]
     for name in ("trends", "trends_together", "page"):
         time.sleep(settings.query.reach_kept_ms / 1000)
         times_ms = [_ms(lambda key=key, path=QUESTIONS[name]: _get(connection, path, key)) for key in keys]  # type: ignore[misc]
