@@ -31,7 +31,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-/// A quarter of the time of a fold was the C library's malloc: talks are many small vectors that come and go.
+/// A sixth of a fold was the C library's malloc: talks are many small vectors that come and go.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
