@@ -77,7 +77,11 @@ fn id_of(record: &Record, workspace_id: &str, app_id: &str, subject: &str) -> St
     }
     parts.push(b']');
     let digest = Sha256::digest(&parts);
-    digest[..16].iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from_digit(digit as u32, 16).unwrap_or('0')).collect()
+    let mut id = String::with_capacity(32);
+    for byte in &digest[..16] {
+        id.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    id
 }
 
 /// A compact JSON object, field by field.
@@ -124,6 +128,12 @@ impl Json {
 /// A JSON string with the escapes that `msgspec` writes: the rest of Unicode stands for itself.
 fn quote(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    // Most texts have nothing to escape; without a branch a byte, that is seen sixteen bytes at a time.
+    if !text.bytes().fold(false, |odd, byte| odd | (byte < 32) | (byte == b'"') | (byte == b'\\')) {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     for &byte in text.as_bytes() {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
