@@ -70,14 +70,14 @@ def read_reach(reader: Reader, scope: Scope, *, only_watermark: bool = False) ->
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for what, *row in chain(*rows_of_each(reader, statements)):
         found[what].append(tuple(row))
-    firsts_ms = {what: first_ms for what in _FIRSTS for _, _, first_ms in found[what] if first_ms is not None}
+    firsts_ms = {what: [first_ms for _, _, first_ms in found[what] if first_ms is not None] for what in _FIRSTS}
     return Reach(
-        min(firsts_ms.values(), default=None),
+        min(chain(*firsts_ms.values()), default=None),
         _watermark_ms(found["line"]),
         frozenset(app_id for app_id, lasting, _ in found["assigned app"] if lasting),
         tuple(sorted(day for day, counted_us, _ in found["day"] if not counted_us)),
         frozenset((day, counted_us) for day, counted_us, _ in found["day"] if counted_us),
-        only_watermark or bool(firsts_ms.keys() & _OF_AGENTS),
+        only_watermark or any(firsts_ms[what] for what in _OF_AGENTS),
     )
 
 
@@ -101,10 +101,10 @@ def reach_statements(scope: Scope) -> list[Statement]:
     assignment has a row: how many of its assignments count.
 
     Of a whole workspace the first day is known, and no other is read; and its peaks are there for all of its apps."""
-    mine, logins = scope_sql(scope), _WORKSPACE + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
+    mine = scope_sql(scope)
     together = "" if scope.app_ids else " AND app_id = ''"
     sessions_day, conversations_day = ("" if scope.app_ids else f" AND toDate({t0}) = {_FIRST_DAY}" for t0 in ("conversation_start", "start"))
-    of_agents = [_first("login", "start", f"agent_logins WHERE {logins}"), _first("peak", "quarter", f"seat_peaks WHERE {mine}{together}")]
+    of_agents = [_first("login", "start", f"agent_logins WHERE {_of_logins(scope)}"), _first("peak", "quarter", f"seat_peaks WHERE {mine}{together}")]
     others = [
         _first("session", "conversation_start", f"billing_sessions WHERE {mine}{sessions_day}"),
         _first("conversation", "start", f"conversations WHERE {mine}{conversations_day}"),
@@ -118,7 +118,7 @@ _WORKSPACE: Final = "workspace_id = {workspace:String}"
 _FIRST_DAY: Final = f"(SELECT min(day) FROM usage_days WHERE {_WORKSPACE})"
 _MIN: Final = "toUnixTimestamp64Milli(minOrNull({}))"
 _FIRSTS: Final = ("session", "conversation", "login", "assigned app", "peak")
-_OF_AGENTS: Final = frozenset({"login", "assigned app", "peak"})
+_OF_AGENTS: Final = ("login", "assigned app", "peak")
 _LINES: Final = """SELECT 'line' AS what, '' AS name, toInt64(bitShiftRight(revision, 48)) AS number, toUnixTimestamp64Milli(watermark) AS at_ms
 FROM ledger FINAL WHERE stage = 'processor'"""
 _DAYS: Final = f"""SELECT 'day' AS what, toString(day) AS name,
@@ -130,6 +130,11 @@ def _first(what: str, column: str, rows: str) -> str:
     return f"SELECT '{what}' AS what, '' AS name, 0 AS number, {_MIN.format(column)} AS at_ms\nFROM {rows}"
 
 
+def _of_logins(scope: Scope) -> str:
+    """A login serves several apps."""
+    return _WORKSPACE + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
+
+
 def _fused(scope: Scope, texts: Sequence[str]) -> Statement:
     return Statement("\nUNION ALL\n".join(texts), scope_parameters(scope))
 
@@ -138,8 +143,7 @@ def open_statement(scope: Scope) -> Statement:
     """One row (open conversations, agents logged in). Only days with a row that is open, be it an old revision, are read with FINAL."""
     is_open = f"{scope_sql(scope)} AND end IS NULL"
     days = f"SELECT toDate(start) FROM conversations WHERE {is_open}"
-    mine = "workspace_id = {workspace:String}" + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
     text = f"""SELECT
     (SELECT count() FROM conversations FINAL WHERE {is_open} AND status = 'closed' AND toDate(start) IN ({days})),
-    (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {mine} AND status = 'closed' AND end IS NULL)"""
+    (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {_of_logins(scope)} AND status = 'closed' AND end IS NULL)"""
     return Statement(text, scope_parameters(scope))

@@ -43,8 +43,10 @@ def test_data_begins_with_the_first_fact_of_any_kind(api: Api, clickhouse: Click
     assert (since(), since(app_id="a"), since(app_id="b"), since(app_id="c")) == ("2026-03-09T10", "2026-03-09T10", "2026-03-09T10", None)
     clickhouse.put("conversations", conversation(w, "2026-03-08T10:00"))
     assert since() == "2026-03-08T10"
-    clickhouse.put("agent_assignments", assignment(w, "ann", "2026-03-07T10:00", None, "c"))
-    assert (since(), since(app_id="c")) == ("2026-03-07T10", "2026-03-07T10")
+    assigned = {"c": "2026-03-06", "d": "2026-03-05", "e": "2026-03-07"}
+    clickhouse.put("agent_assignments", *(assignment(w, "ann", f"{day}T10:00", None, app) for app, day in assigned.items()))
+    assert since() == "2026-03-05T10"
+    assert {app: since(app_id=app) for app in assigned} == {app: f"{day}T10" for app, day in assigned.items()}
 
 
 def test_the_watermark_is_the_least_of_the_newest_generation(api: Api, clickhouse: ClickHouse) -> None:
