@@ -28,7 +28,7 @@ class Kept(Generic[Value]):
         """The value of the key; `read` is asked for it when it is not known. What `read` raises is raised, and nothing is kept."""
         began_s = self._clock_s()
         with self._lock:
-            if (entry := self._entries.get(key)) and not self._is_old(entry[0], began_s):
+            if (entry := self._entries.get(key)) and self._holds(entry[0], began_s):
                 self._entries.move_to_end(key)
                 return entry[1]
         value = read()
@@ -39,5 +39,5 @@ class Kept(Generic[Value]):
                 self._entries.popitem(last=False)
         return value
 
-    def _is_old(self, began_s: float, now_s: float) -> bool:
-        return self._kept_ms is not None and (now_s - began_s) * 1000 >= self._kept_ms
+    def _holds(self, began_s: float, now_s: float) -> bool:
+        return self._kept_ms is None or (now_s - began_s) * 1000 < self._kept_ms

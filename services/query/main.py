@@ -11,6 +11,7 @@ import uvicorn
 from services.query.app import create_app
 from services.query.counter import Counter
 from services.runtime.errors import Unavailable
+from services.runtime.garbage import collect_rarely
 from services.runtime.lifecycle import Service, run_service
 from services.runtime.settings import Settings
 
@@ -34,6 +35,7 @@ def serve(settings: Settings, service: Service) -> None:
         server_header=False,
         timeout_graceful_shutdown=settings.query.stop_s,
     )
+    collect_rarely()
     server = _Server(config)
     service.on_stop(lambda: setattr(server, "should_exit", True))
     # What its databases say stands on its own /readyz; the side server tells whether it listens.

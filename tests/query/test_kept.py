@@ -79,3 +79,23 @@ def test_questions_within_a_moment_ask_for_the_watermark_once_and_after_it_anew(
     with TestClient(create_app(asked, clock_ms=lambda: ms(NOW))) as client:
         assert as_of("/v1/usage/trends")[:16] == "2026-03-15T11:30"
     clickhouse.run("TRUNCATE TABLE ledger")
+
+
+def test_what_is_kept_for_one_is_never_told_to_another(settings: Settings, accounts: Accounts, clickhouse: ClickHouse, workspace: str) -> None:
+    """Two workspaces, and a key of one app, ask the same in turn."""
+    asked = settings.model_copy(update={"query": QuerySettings(reach_kept_ms=60_000)})
+    other, begun = f"{workspace}-other", datetime(2026, 1, 1, tzinfo=UTC)
+    clickhouse.put("billing_sessions", session(workspace, "2026-03-10T10:00"), session(workspace, "2026-03-12T10:00", app_id="b"))
+    clickhouse.put("billing_sessions", session(other, "2026-03-11T10:00"))
+    firsts = {
+        accounts.create_key(workspace, begun, scopes=("read",))[0]: ("2026-03-10", 2),
+        accounts.create_key(workspace, begun, scopes=("read",), app_ids=("b",))[0]: ("2026-03-12", 1),
+        accounts.create_key(other, begun, scopes=("read",))[0]: ("2026-03-11", 1),
+    }
+    with TestClient(create_app(asked, clock_ms=lambda: ms(NOW))) as client:
+        for _ in range(3):
+            for key, (first, sessions) in firsts.items():
+                head = {"Authorization": f"Bearer {key}"}
+                assert client.get("/v1/usage/freshness", headers=head).json()["data_since"][:10] == first
+                found = client.get("/v1/usage/sessions", params={"range": "1m"}, headers=head).json()["sessions"]
+                assert len(found) == sessions

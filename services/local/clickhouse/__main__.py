@@ -104,13 +104,12 @@ def _serve(arguments: argparse.Namespace, users: Users, listener: socket.socket)
     application = Application(engine, users, reads_max=arguments.reads, writes_max=arguments.inserts)
     config = uvicorn.Config(
         application,
-        http="h11",
+        http="httptools",
         lifespan="off",
         ws="none",
         access_log=False,
         log_level="warning",
         server_header=False,
-        h11_max_incomplete_event_size=1 << 20,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=10,
     )
