@@ -87,9 +87,10 @@ def session_parameters(question: SessionQuestion, t0_days: Sequence[str], window
     return scope_parameters(question.scope) | {"t0_days": list(t0_days), "from": window[0], "to": window[1]} | lists
 
 
-def ends_statement(scope: Scope, keys: Sequence[Key]) -> Statement:
+def ends_statements(scope: Scope, keys: Sequence[Key]) -> list[Statement]:
     """Rows (type, app, conversation, t0, start, end or null): one of each of these conversations that is known, and of each session of these calls. The end
-    of the row that starts last counts; the reader finds it, for ClickHouse needs longer to understand an aggregate than to send more rows."""
+    of the row that starts last counts; the reader finds it, for ClickHouse needs longer to understand an aggregate than to send more rows. To be asked side by
+    side, one of conversations and one of calls."""
     of_talks = f"""SELECT 'usage' AS type, app_id, conversation_id, toUnixTimestamp64Milli(start) AS t0_ms, t0_ms AS start_ms,
     toUnixTimestamp64Milli(end) AS end_ms
 FROM conversations FINAL
@@ -98,8 +99,8 @@ WHERE {_at_keys(scope, "start")} AND status = 'closed'"""
     toUnixTimestamp64Milli(start) AS start_ms, if(rule = 'V1:ended', toUnixTimestamp64Milli(end), NULL) AS end_ms
 FROM billing_sessions FINAL
 WHERE {_at_keys(scope, "conversation_start")} AND billing_sessions.type = 'voice' AND status = 'closed'"""
-    kinds = {kind for kind, *_ in keys}
-    return Statement("\nUNION ALL\n".join(text for kind, text in (("usage", of_talks), ("voice", of_calls)) if kind in kinds), _key_parameters(scope, keys))
+    of_kind = {"usage": of_talks, "voice": of_calls}
+    return [Statement(text, _key_parameters(scope, found)) for kind, text in of_kind.items() if (found := [key for key in keys if key[0] == kind])]
 
 
 def episode_statement(scope: Scope, key: Key) -> Statement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from operator import itemgetter
 from typing import Final
 
@@ -15,12 +16,13 @@ from services.query.session_statements import (
     SESSION_FIELDS,
     Key,
     SessionQuestion,
-    ends_statement,
+    ends_statements,
     episode_statement,
     neighbours_statement,
     session_page,
     session_statement,
 )
+from services.query.side_by_side import rows_of_each
 from services.query.statement import Reader, Row, Scope
 from services.query.trends import Json, range_echo
 
@@ -102,8 +104,7 @@ def _ends(reader: Reader, scope: Scope, sessions: Sequence[Json]) -> dict[Key, i
     """Where the conversations and calls of these sessions end. A session that the end of its call ended tells it itself."""
     told: dict[Key, int | None] = {_key(fields): fields["end"] for fields in sessions if fields["rule"] == "V1:ended"}
     wanted = sorted({_key(fields) for fields in sessions if fields["type"] != "alert"} - told.keys())
-    rows = reader.rows(ends_statement(scope, wanted)) if wanted else []
-    by_start = sorted(rows, key=itemgetter(4))
+    by_start = sorted(chain(*rows_of_each(reader, ends_statements(scope, wanted))), key=itemgetter(4))
     return told | {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, _, end_ms in by_start}
 
 

@@ -65,13 +65,15 @@ def _count(settings: Settings) -> None:
 
 
 def ask_all(settings: Settings, home: Path, workspaces: int, asked: int) -> dict[str, Any]:
-    key_of_sessions = _key(settings, WORKSPACE)
+    # A connection that rests while keys are made is closed by the service.
+    key_of_sessions, key_of_agents = (_key(settings, name) for name in (WORKSPACE, WORKSPACE_WITH_AGENTS))
+    others = [name for name in map("workspace-{:05}".format, range(workspaces)) if name not in (WORKSPACE, WORKSPACE_WITH_AGENTS)]
+    keys_of_others = [_key(settings, name) for name in others[:FIRST_ASKED]]
     connection = http.client.HTTPConnection(settings.query.host, settings.query.port, timeout=600)
     marks = {"clickhouse": ("services.local.clickhouse", str(home)), "query": ("services.query.main", f"QUARTERHOUR_QUERY__PORT={settings.query.port}\0")}
     processes = {name: list(_processes(*both)) for name, both in marks.items()}
     if not all(processes.values()):
         raise RuntimeError(f"processes of the stack that are not found: {processes}")
-    key_of_agents = _key(settings, WORKSPACE_WITH_AGENTS)
     found: dict[str, Any] = {}
     for name, path in QUESTIONS.items():
         key = key_of_agents if name == "trends_with_agents" else key_of_sessions
@@ -80,16 +82,15 @@ def ask_all(settings: Settings, home: Path, workspaces: int, asked: int) -> dict
         times_ms = sorted(_ms(lambda path=path, key=key: _get(connection, path, key)) for _ in range(asked))  # type: ignore[misc]
         found |= {f"{name}_p50_ms": round(statistics.median(times_ms), 1), f"{name}_p99_ms": round(times_ms[max(0, int(asked * 0.99) - 1)], 1)}
         found[f"{name}_cpu_ms"] = round((_cpu_ms(processes) - before_ms) / asked, 1)
-    return found | _asked_first(settings, connection, workspaces) | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
+    found |= _asked_first(connection, keys_of_others, settings.query.reach_kept_ms)
+    return found | _csv(connection, key_of_sessions, processes) | _interactive(settings, key_of_sessions)
 
 
-def _asked_first(settings: Settings, connection: http.client.HTTPConnection, workspaces: int) -> dict[str, Any]:
+def _asked_first(connection: http.client.HTTPConnection, keys: list[str], kept_ms: int) -> dict[str, Any]:
     """Of workspaces of which nothing is kept (services/query/kept.py): it has grown old, or nobody ever asked."""
     found: dict[str, Any] = {}
-    names = [name for name in map("workspace-{:05}".format, range(workspaces)) if name not in (WORKSPACE, WORKSPACE_WITH_AGENTS)]
-    keys = [_key(settings, name) for name in names[:FIRST_ASKED]]
     for name in ("trends", "trends_together", "page"):
-        time.sleep(settings.query.reach_kept_ms / 1000)
+        time.sleep(kept_ms / 1000)
         times_ms = [_ms(lambda key=key, path=QUESTIONS[name]: _get(connection, path, key)) for key in keys]  # type: ignore[misc]
         found |= {f"{name}_first_p50_ms": round(statistics.median(times_ms), 1), f"{name}_first_max_ms": round(max(times_ms), 1)}
     return found
