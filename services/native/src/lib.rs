@@ -35,6 +35,11 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+extern "C" {
+    /// Of mimalloc: what this thread freed goes back to the system.
+    fn mi_collect(force: bool);
+}
+
 impl From<Damaged> for PyErr {
     fn from(_: Damaged) -> PyErr {
         PyValueError::new_err("the state of a conversation cannot be read")
@@ -120,6 +125,9 @@ impl Talks {
     /// Bring the bytes up to date.
     fn flush(&mut self) {
         self.inner.flush();
+        // At rest talks are their bytes alone; what they were unpacked would stay with the allocator until it is asked (1.8 kB a live talk instead of 0.7).
+        // SAFETY: it may be called at any time, by any thread.
+        unsafe { mi_collect(true) };
     }
 
     /// The talks of a page as of the last `flush`.
