@@ -34,9 +34,9 @@ from services.runtime.clock import wall_ms
 from services.runtime.settings import AccountsSettings, Settings
 
 API_VERSION: Final = "1"
-REACHES_MAX: Final = 1_000
+REACHES_MAX: Final = 100
 DAYS_MAX: Final = 200
-"""Some hundred rows each."""
+"""Each with the days of its workspace: some hundred."""
 
 
 class SafeHeaders:
