@@ -11,7 +11,7 @@ import msgspec
 from services.query.freshness import Reach
 from services.query.periods import Period
 from services.query.seat_statements import LOGIN_TIMEOUT_MS
-from services.query.statement import Scope, Statement, scope_parameters
+from services.query.statement import Scope, Statement, logins_sql, scope_parameters, served_sql
 from services.query.trends import Json
 
 AGENT_TITLES: Final = ("at", "agent_id", "login_id", "app_ids", "start", "end")
@@ -20,11 +20,9 @@ AGENT_TITLES: Final = ("at", "agent_id", "login_id", "app_ids", "start", "end")
 
 def agents_statement(scope: Scope, at_ms: int, known_ms: int) -> Statement:
     """Rows (agent, login, apps, start_ms, end_ms or null), by agent and start: the logins that hold the instant, start <= at < end."""
-    apps = "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
-    mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
-    text = f"""SELECT agent_id, login_id, {apps}, toUnixTimestamp64Milli(start) AS since_ms, toUnixTimestamp64Milli(end) AS until_ms
+    text = f"""SELECT agent_id, login_id, {served_sql(scope)}, toUnixTimestamp64Milli(start) AS since_ms, toUnixTimestamp64Milli(end) AS until_ms
 FROM agent_logins FINAL
-WHERE workspace_id = {{workspace:String}} AND status = 'closed'{mine}
+WHERE {logins_sql(scope)} AND status = 'closed'
     AND since_ms <= {{at:Int64}} AND since_ms > {{at:Int64}} - {LOGIN_TIMEOUT_MS}
     AND if(until_ms IS NULL, {{at:Int64}} <= {{known:Int64}}, {{at:Int64}} < until_ms)
 ORDER BY agent_id, since_ms, login_id"""

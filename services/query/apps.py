@@ -8,20 +8,19 @@ from zoneinfo import ZoneInfo
 
 from services.query.freshness import Reach
 from services.query.periods import local_text
-from services.query.statement import Scope, Statement, scope_parameters, scope_sql
+from services.query.statement import Scope, Statement, scope_parameters, scope_sql, served_sql
 from services.query.trends import Json
 
 
 def apps_statement(scope: Scope, uncounted_days: Sequence[str]) -> Statement:
     """Rows (app, channels, sessions, first_ms, last_ms), by app; the instants are starts of quarters, 0 where there is no session."""
-    served = "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
     valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if uncounted_days else ""
     parts = [
         f"""SELECT app_id AS app, CAST(channel, 'String') AS one, toInt64(arraySum(counts)) AS n,
         toInt64(toUnixTimestamp(start_day) + (arrayFirstIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS first,
         toInt64(toUnixTimestamp(start_day) + (arrayLastIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS last
     FROM usage_counts FINAL WHERE {scope_sql(scope)} AND cut = 'app+channel' AND kind != 'conversations' AND n > 0{valid}""",
-        f"SELECT arrayJoin({served}) AS app, '' AS one, 0 AS n, NULL AS first, NULL AS last FROM agent_logins FINAL "
+        f"SELECT arrayJoin({served_sql(scope)}) AS app, '' AS one, 0 AS n, NULL AS first, NULL AS last FROM agent_logins FINAL "
         "WHERE workspace_id = {workspace:String} AND status = 'closed'",
         f"SELECT app_id AS app, '' AS one, 0 AS n, NULL AS first, NULL AS last FROM agent_assignments FINAL WHERE {scope_sql(scope)} AND status = 'closed'",
     ]

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from services.events.times import format_ms
 from services.query.counter import SETTLE_S
 from services.query.side_by_side import rows_of_each
-from services.query.statement import Reader, Row, Scope, Statement, scope_parameters, scope_sql
+from services.query.statement import WORKSPACE, Reader, Row, Scope, Statement, logins_sql, scope_parameters, scope_sql
 
 BucketState = Literal["no_data", "closed", "open", "ahead"]
 Liveness = Literal["live", "late", "nothing"]
@@ -104,7 +104,7 @@ def reach_statements(scope: Scope) -> list[Statement]:
     mine = scope_sql(scope)
     together = "" if scope.app_ids else " AND app_id = ''"
     sessions_day, conversations_day = ("" if scope.app_ids else f" AND toDate({t0}) = {_FIRST_DAY}" for t0 in ("conversation_start", "start"))
-    of_agents = [_first("login", "start", f"agent_logins WHERE {_of_logins(scope)}"), _first("peak", "quarter", f"seat_peaks WHERE {mine}{together}")]
+    of_agents = [_first("login", "start", f"agent_logins WHERE {logins_sql(scope)}"), _first("peak", "quarter", f"seat_peaks WHERE {mine}{together}")]
     others = [
         _first("session", "conversation_start", f"billing_sessions WHERE {mine}{sessions_day}"),
         _first("conversation", "start", f"conversations WHERE {mine}{conversations_day}"),
@@ -114,8 +114,7 @@ def reach_statements(scope: Scope) -> list[Statement]:
     return [_fused(scope, [_LINES, _DAYS, *of_agents]), _fused(scope, others)]
 
 
-_WORKSPACE: Final = "workspace_id = {workspace:String}"
-_FIRST_DAY: Final = f"(SELECT min(day) FROM usage_days WHERE {_WORKSPACE})"
+_FIRST_DAY: Final = f"(SELECT min(day) FROM usage_days WHERE {WORKSPACE})"
 _MIN: Final = "toUnixTimestamp64Milli(minOrNull({}))"
 _FIRSTS: Final = ("session", "conversation", "login", "assigned app", "peak")
 _OF_AGENTS: Final = ("login", "assigned app", "peak")
@@ -123,16 +122,11 @@ _LINES: Final = """SELECT 'line' AS what, '' AS name, toInt64(bitShiftRight(revi
 FROM ledger FINAL WHERE stage = 'processor'"""
 _DAYS: Final = f"""SELECT 'day' AS what, toString(day) AS name,
     if(counted_at < touched_at + INTERVAL {SETTLE_S} SECOND, 0, toUnixTimestamp64Micro(counted_at)) AS number, NULL AS at_ms
-FROM usage_days FINAL WHERE {_WORKSPACE}"""
+FROM usage_days FINAL WHERE {WORKSPACE}"""
 
 
 def _first(what: str, column: str, rows: str) -> str:
     return f"SELECT '{what}' AS what, '' AS name, 0 AS number, {_MIN.format(column)} AS at_ms\nFROM {rows}"
-
-
-def _of_logins(scope: Scope) -> str:
-    """A login serves several apps."""
-    return _WORKSPACE + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
 
 
 def _fused(scope: Scope, texts: Sequence[str]) -> Statement:
@@ -145,5 +139,5 @@ def open_statement(scope: Scope) -> Statement:
     days = f"SELECT toDate(start) FROM conversations WHERE {is_open}"
     text = f"""SELECT
     (SELECT count() FROM conversations FINAL WHERE {is_open} AND status = 'closed' AND toDate(start) IN ({days})),
-    (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {_of_logins(scope)} AND status = 'closed' AND end IS NULL)"""
+    (SELECT uniqExact(agent_id) FROM agent_logins FINAL WHERE {logins_sql(scope)} AND status = 'closed' AND end IS NULL)"""
     return Statement(text, scope_parameters(scope))

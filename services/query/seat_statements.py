@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from services.meters.rules import Rules
-from services.query.statement import EDGES, FROM, TO, Scope, scope_sql
+from services.query.statement import EDGES, FROM, TO, Scope, logins_sql, scope_sql, served_sql
 
 Presences = Literal["logins", "assignments", "named"]
 """Logged in (S1); assigned (S5); either (S4: named seats)."""
@@ -94,13 +94,11 @@ def _touched(edges: str) -> str:
 
 
 def _logins(scope: Scope, each_app: bool) -> str:
-    served = "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
-    apps = f"arrayJoin(arrayConcat([''], {served}))" if each_app else "''"
-    mine = " AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else ""
+    apps = f"arrayJoin(arrayConcat([''], {served_sql(scope)}))" if each_app else "''"
     return f"""SELECT {apps} AS app_id, agent_id, toUnixTimestamp64Milli(start) AS since_ms,
         ifNull(toUnixTimestamp64Milli(end), least({{known:Int64}}, since_ms + {LOGIN_TIMEOUT_MS})) AS until_ms
     FROM agent_logins FINAL
-    WHERE status = 'closed' AND workspace_id = {{workspace:String}}{mine} AND start < {TO} AND start > {FROM} - INTERVAL {LOGIN_TIMEOUT_MS} MILLISECOND"""
+    WHERE status = 'closed' AND {logins_sql(scope)} AND start < {TO} AND start > {FROM} - INTERVAL {LOGIN_TIMEOUT_MS} MILLISECOND"""
 
 
 def _assignments(scope: Scope, each_app: bool) -> str:

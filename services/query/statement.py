@@ -60,8 +60,21 @@ class Reader(Protocol):
         breaks. To close it ends the statement."""
 
 
+WORKSPACE: Final = "workspace_id = {workspace:String}"
+
+
 def scope_sql(scope: Scope, column: str = "app_id") -> str:
-    return "workspace_id = {workspace:String}" + (f" AND {column} IN {{apps:Array(String)}}" if scope.app_ids else "")
+    return WORKSPACE + (f" AND {column} IN {{apps:Array(String)}}" if scope.app_ids else "")
+
+
+def logins_sql(scope: Scope) -> str:
+    """`scope_sql` of logins: one serves several apps."""
+    return WORKSPACE + (" AND hasAny(app_ids, {apps:Array(String)})" if scope.app_ids else "")
+
+
+def served_sql(scope: Scope) -> str:
+    """The apps of the scope that a login serves."""
+    return "arrayFilter(app -> has({apps:Array(String)}, app), app_ids)" if scope.app_ids else "app_ids"
 
 
 def scope_parameters(scope: Scope) -> dict[str, object]:

@@ -17,7 +17,7 @@ from services.query.counter import SETTLE_S
 from services.query.cursor import digest
 from services.query.freshness import Reach
 from services.query.seat_statements import LOGIN_TIMEOUT_MS
-from services.query.statement import FROM, TO, Reader, Scope, Statement, scope_parameters, scope_sql
+from services.query.statement import FROM, TO, WORKSPACE, Reader, Scope, Statement, scope_parameters, scope_sql
 
 Source = Literal["sessions", "seat_peaks", "agent_logins", "agent_assignments", "rejected_events"]
 """What answers rest on; `sessions`: with their conversations."""
@@ -27,7 +27,6 @@ SEATS: Final[tuple[Source, ...]] = ("seat_peaks", "agent_logins", "agent_assignm
 
 _MEANING: Final = 1
 """Another number when a release answers the same question about the same facts in another way."""
-_WORKSPACE: Final = "workspace_id = {workspace:String}"
 
 
 def closed_tag(reader: Reader, reach: Reach, scope: Scope, span: tuple[int, int], asked: Sequence[object], sources: Collection[Source]) -> str | None:
@@ -49,7 +48,7 @@ def is_known(tag: str, if_none_match: str) -> bool:
 
 def state_statement(scope: Scope, span: tuple[int, int], sources: Collection[Source]) -> Statement:
     """One row: whether the sessions are settled, and a value for each source, which changes with its facts."""
-    days = f"(SELECT max(touched_at) FROM usage_days WHERE {_WORKSPACE} AND day <= toDate({TO} - INTERVAL 1 MILLISECOND))"
+    days = f"(SELECT max(touched_at) FROM usage_days WHERE {WORKSPACE} AND day <= toDate({TO} - INTERVAL 1 MILLISECOND))"
     settled = f"{days} + INTERVAL {SETTLE_S} SECOND < now64(6, 'UTC')" if "sessions" in sources else "1"
     values = [f"toString({days})" if source == "sessions" else _revisions(source, scope) for source in sorted(sources)]
     parameters = scope_parameters(scope) | {"from": span[0], "to": span[1]}
@@ -60,8 +59,8 @@ def _revisions(source: Source, scope: Scope) -> str:
     """Voids count: a fact that is taken back has a higher revision too. 128 bits, for a new generation adds 2^48 to each."""
     which = {
         "seat_peaks": f"{scope_sql(scope)} AND quarter > {FROM} - INTERVAL 15 MINUTE AND quarter < {TO}",
-        "agent_logins": f"{_WORKSPACE} AND start < {TO} AND start > {FROM} - INTERVAL {LOGIN_TIMEOUT_MS} MILLISECOND",
+        "agent_logins": f"{WORKSPACE} AND start < {TO} AND start > {FROM} - INTERVAL {LOGIN_TIMEOUT_MS} MILLISECOND",
         "agent_assignments": f"{scope_sql(scope)} AND start < {TO}",
-        "rejected_events": f"{_WORKSPACE} AND log_time >= {FROM} AND log_time < {TO}",
+        "rejected_events": f"{WORKSPACE} AND log_time >= {FROM} AND log_time < {TO}",
     }[source]
     return f"(SELECT toString(sum(toUInt128(revision))) FROM {source} FINAL WHERE {which})"

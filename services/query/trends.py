@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice, repeat
 from typing import Any, Final
 
 from services.query.freshness import Reach
@@ -143,41 +142,34 @@ class _Series:
     """The counts of one group, or (key None) of the whole scope together."""
 
     def __init__(self, question: TrendQuestion, period: Period, table: Table, key: str | None) -> None:
-        self._period, self._table, self._key = period, table, key
-        self._types = (key,) if key is not None and question.group_by == "type" else TYPES
-        self._is_sum = key is None or question.group_by == "type"
+        self._period, self._table, self._key = period, table, key or ""
         self._tells_seats = question.tells_seats and (key is None or question.seats_by_app)
-        of = table.sums if self._is_sum else partial(table.cells, key=key or "")
-        self._cells = {name: of(name) for name in self._names}
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return (*self._types, "conversations") if "usage" in self._types else self._types
+        types = (key,) if key is not None and question.group_by == "type" else TYPES
+        names = (*types, "conversations") if "usage" in types else types
+        of = table.sums if key is None or question.group_by == "type" else partial(table.cells, key=key)
+        cells: list[Mapping[int, Cell]] = [of(name) if name in names else {} for name in _COUNTED]
+        self._columns = [[each.get(start_ms, _NONE)[0] for start_ms in period.starts_ms] for each in cells]
 
     def buckets(self) -> list[Json]:
         starts_ms = self._period.starts_ms
-        columns = ([cells.get(start_ms, _NONE)[0] for start_ms in starts_ms] if (cells := self._cells.get(name)) else repeat(0) for name in _COUNTED)
-        counts = islice(map(_counts, *columns), len(starts_ms))
-        return [count | seats for count, seats in zip(counts, self._seats(starts_ms), strict=False)]
+        counts = list(map(_counts, *self._columns))
+        if (same := self._seats_of_all()) is not None:
+            return [count | same for count in counts]
+        of_bucket = (self._table.seats(self._key, start_ms, self._table.cell("peak", self._key, start_ms), self._period) for start_ms in starts_ms)
+        return [count | seats for count, seats in zip(counts, of_bucket, strict=True)]
 
     def totals(self) -> Json:
         starts_ms = self._period.starts_ms
-        counts = _counts(*(sum(cells.get(start_ms, _NONE)[0] for start_ms in starts_ms) if (cells := self._cells.get(name)) else 0 for name in _COUNTED))
-        key = self._key or ""
-        if not self._tells_seats:
-            return counts | _UNTOLD_SEATS
-        if not self._table.has_agents(key):
-            return counts | _ZERO_SEATS
-        return counts | self._table.seats(key, starts_ms[0], self._table.highest(key, starts_ms), self._period, total=True)
+        counts = _counts(*map(sum, self._columns))
+        if (same := self._seats_of_all()) is not None:
+            return counts | same
+        return counts | self._table.seats(self._key, starts_ms[0], self._table.highest(self._key, starts_ms), self._period, total=True)
 
-    def _seats(self, starts_ms: Sequence[int]) -> Iterable[Json]:
-        """Of each bucket. Most workspaces and apps never had an agent."""
-        key = self._key or ""
+    def _seats_of_all(self) -> Json | None:
+        """Those of every bucket and of the whole, where they are the same: most workspaces and apps never had an agent."""
         if not self._tells_seats:
-            return repeat(_UNTOLD_SEATS)
-        if not self._table.has_agents(key):
-            return repeat(_ZERO_SEATS)
-        return (self._table.seats(key, start_ms, self._table.cell("peak", key, start_ms), self._period) for start_ms in starts_ms)
+            return _UNTOLD_SEATS
+        return None if self._table.has_agents(self._key) else _ZERO_SEATS
 
 
 def _counts(usage: int, voice: int, alert: int, conversations: int) -> Json:
