@@ -18,7 +18,18 @@ from services.meters.ledger import processor_lines
 from services.meters.publish import in_order, publish
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
-from services.meters.state import STATE_VERSION, PageState, PositionState, StateCorrupt, open_page, open_position, seal, version_of
+from services.meters.state import (
+    STATE_VERSION,
+    PageState,
+    PositionState,
+    Settled,
+    StateCorrupt,
+    open_page,
+    open_position,
+    seal,
+    settled_frame,
+    version_of,
+)
 from services.meters.teams import Teams
 from services.meters.twins import TalksTwin, fastest_talks
 from services.meters.watermark import Clock, Source
@@ -48,6 +59,8 @@ class PartitionFold:
         self._versions: dict[int, int] = {}
         self._ahead: dict[int, int] = {}
         """Page → version, of pages whose records came back newer than the position: they ignore messages up to there (E2)."""
+        self._settled: dict[int, Settled] = {}
+        """By page; none where a settled talk was let go."""
         self._clock = Clock({})
         self._next: int | None = None
         self._durable_to: int | None = None
@@ -75,9 +88,9 @@ class PartitionFold:
             if page not in pages or version_of(pages[page]) < listed:
                 raise StateCorrupt(f"Page {page} of partition {self._partition} is older than its position says. Rebuild the state from the log.")
         for page, record in pages.items():
-            found = open_page(page, record)
+            found, settled_talks, self._settled[page] = open_page(page, record)
             published_ms = max(found.watermark_ms, self._clock.watermark_ms)
-            self._talks.load(page, found.talks, published_ms)
+            self._talks.load(page, found.talks, settled_talks, published_ms)
             self._teams.load(page, found.workspaces, published_ms)
             self._ahead[page] = version_of(record)
 
@@ -148,7 +161,18 @@ class PartitionFold:
     def _record(self, page: int) -> bytes:
         assert self._next is not None
         version = self._versions[page] = self._base + self._next - 1
-        return seal(version, PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.bytes_of(page), self._teams.states_of(page)))
+        state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.unsettled(page), self._teams.states_of(page))
+        settled = self._settled.get(page)
+        # What is settled is written anew when as much was written beside it: so a talk is packed twice as often as it changes, however many there are.
+        if settled is None or settled.beside + len(state.talks) >= settled.talks:
+            state.talks, talks = [], self._talks.settle(page)
+            frame: bytes | memoryview = settled_frame(talks)
+            settled = self._settled[page] = Settled(b"", len(frame), len(talks), 0)
+        else:
+            frame = settled.frame
+            settled.beside += len(state.talks)
+        settled.record = seal(version, state, frame)
+        return settled.record
 
     def _set_boundary(self, offset: int) -> None:
         """Here the next epoch begins. What is durable is the newest boundary of which no page waits for its turn."""
@@ -226,7 +250,9 @@ class PartitionFold:
         if least < self._swept_ms + SWEEP_EVERY_MS:
             return
         self._swept_ms = least
-        self._talks.sweep(least)
+        for page in self._talks.sweep(least):
+            # Else a restart would bring back what was let go.
+            self._settled.pop(page, None)
         self._teams.sweep(least, self._clock.watermark_ms)
 
     def _ledger(self, batch: Batch, version: int) -> list[OutFact]:

@@ -57,6 +57,8 @@ class Talks:
         self._touched: list[Talk] = []
         self._cold: dict[int, dict[str, bytes]] = {}
         """Page → key → bytes: complete but for what was touched since `flush`."""
+        self._unsettled: dict[int, dict[str, None]] = {}
+        """Page → keys that changed since `settle`, in the order in which they did."""
         self._alarms: list[tuple[int, int, str]] = []
         """Heap of (due, page, key)."""
         self._last_hours: dict[int, list[tuple[int, str]]] = {}
@@ -128,30 +130,49 @@ class Talks:
                 before[key] = (talk, self._shown(talk, from_ms))
         return self._compare(before, to_ms)
 
-    def sweep(self, least_log_ms: int) -> None:
-        """T4: drop what no event can reach any more and from which nothing is due."""
+    def sweep(self, least_log_ms: int) -> Collection[int]:
+        """T4: drop what no event can reach any more and from which nothing is due; the pages that hold less now."""
+        thinned: set[int] = set()
         for hour in [hour for hour in self._last_hours if hour * HOUR_MS <= least_log_ms]:
             for page, key in self._last_hours.pop(hour):
-                self._let_go(page, key, least_log_ms)
+                if self._let_go(page, key, least_log_ms):
+                    thinned.add(page)
+        self._changed_pages |= thinned
+        return thinned
 
     def flush(self) -> None:
         """Bring the bytes up to date. What was not touched since the last call is kept as bytes alone."""
         kept = [talk for talk in self._touched if self._hot.get(talk.key) is talk]
         for talk in kept:
+            if talk.touched == CHANGED:
+                self._unsettled.setdefault(talk.page, {})[talk.key] = None
             talk.touched = UNTOUCHED
             self._cold.setdefault(talk.page, {})[talk.key] = encode_talk(talk)
         self._hot = {talk.key: talk for talk in kept}
         self._touched = []
 
-    def bytes_of(self, page: int) -> list[bytes]:
-        """The talks of a page as of the last `flush`."""
+    def settle(self, page: int) -> list[bytes]:
+        """The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on."""
+        self._unsettled.pop(page, None)
         return list(self._cold.get(page, {}).values())
 
-    def load(self, page: int, talks: list[bytes], published_ms: int) -> None:
-        """Take a page's talks from its record. What fell due until `published_ms` was published, though the page was not written again."""
+    def unsettled(self, page: int) -> list[bytes]:
+        """The talks of a page that changed since `settle`, as of the last `flush`. One that only fell due did not: `load` makes up for it."""
+        cold = self._cold.get(page, {})
+        return [cold[key] for key in self._unsettled.get(page, ())]
+
+    def load(self, page: int, unsettled: list[bytes], settled: list[bytes], published_ms: int) -> None:
+        """Take a page's talks from its record, a settled one where no unsettled one is newer.
+
+        What fell due until `published_ms` was published, though the page was not written again.
+        """
         cold = self._cold[page] = {}
-        for data in talks:
+        for number, data in enumerate((*unsettled, *settled)):
             head = decode_head(data)
+            if number < len(unsettled):
+                self._unsettled.setdefault(page, {})[head.key] = None
+            elif head.key in cold:
+                continue
             cold[head.key] = data
             self.count += 1
             self._remember(page, head.key, evictable_after_ms(head, self._rules))
@@ -250,14 +271,15 @@ class Talks:
     def _remember(self, page: int, key: str, evictable_ms: int) -> None:
         self._last_hours.setdefault(evictable_ms // HOUR_MS, []).append((page, key))
 
-    def _let_go(self, page: int, key: str, least_log_ms: int) -> None:
+    def _let_go(self, page: int, key: str, least_log_ms: int) -> bool:
         cold = self._cold.get(page, {})
         head: Talk | TalkHead = self._hot.get(key) or decode_head(cold[key])
         last_ms = evictable_after_ms(head, self._rules)
         if head.due_ms < FOREVER_MS or last_ms >= least_log_ms:
             self._remember(page, key, max(last_ms, least_log_ms))
-            return
+            return False
         self._hot.pop(key, None)
         cold.pop(key, None)
+        self._unsettled.get(page, {}).pop(key, None)
         self.count -= 1
-        self._changed_pages.add(page)
+        return True

@@ -79,13 +79,16 @@ def run(events: list[tuple[int, str]]) -> Golden:
     folds = [fold_of(partition) for partition in range(PARTITIONS)]
     middle = len(batches) // PARTITIONS // 2
     state: list[State] = []
+    pages: list[dict[int, bytes]] = [{} for _ in folds]
     facts: list[list[str]] = []
     for partition, offset, value in batches:
         fold = folds[partition]
         facts.append(told(fold.apply(value, offset)))
+        if offset in (middle - 1, middle):
+            # Twice: of what was settled by the first the second changes a part.
+            pages[partition] |= dict(fold.take_dirty())
         if offset == middle:
-            pages = dict(fold.take_dirty())
-            state.append(State(offset + 1, fold.position(), pages))
+            state.append(State(offset + 1, fold.position(), pages[partition]))
     return Golden(events, batches, state, facts)
 
 

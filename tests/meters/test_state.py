@@ -20,10 +20,11 @@ from services.meters.state import (
     open_page,
     open_position,
     seal,
+    settled_frame,
 )
 from services.meters.watermark import Clock
 
-PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))
+PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []), settled_frame([b"older", b"oldest"]))
 POSITION = seal(7, PositionState(STATE_VERSION, 8, Clock({}), 0, 0, {3: 7}))
 
 
@@ -34,7 +35,9 @@ def with_body(*fields: object, packed: bool = True) -> bytes:
 
 
 def test_a_whole_record_is_read() -> None:
-    assert open_page(3, PAGE).talks == [b"talk"]
+    state, settled_talks, settled = open_page(3, PAGE)
+    assert (state.talks, settled_talks) == ([b"talk"], [b"older", b"oldest"])
+    assert seal(7, state, settled.frame) == PAGE
     assert open_position(POSITION).versions == {3: 7}
 
 
@@ -51,13 +54,19 @@ def test_a_record_that_was_cut_off_is_damage(length: int) -> None:
 
 
 def test_a_record_of_the_first_format_is_not_packed_and_is_read() -> None:
-    assert open_page(3, with_body(1, 5, [b"talk"], [], packed=False)).talks == [b"talk"]
+    assert open_page(3, with_body(1, 5, [b"talk"], [], packed=False)).state.talks == [b"talk"]
+
+
+def test_a_record_of_the_second_format_has_no_settled_talks() -> None:
+    state, settled_talks, _ = open_page(3, with_body(2, 5, [b"talk"], []))
+    assert (state.talks, settled_talks) == ([b"talk"], [])
 
 
 def test_a_record_whose_packing_is_broken_cannot_be_used() -> None:
-    cut = PAGE[12:-1]
-    with pytest.raises(StateCorrupt, match="page 3 cannot be unpacked"):
-        open_page(3, PAGE[:8] + crc32(cut).to_bytes(4, "big") + cut)
+    first = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))[12:]
+    for cut, what in ((first[:-1], "state of page 3 cannot be unpacked"), (PAGE[12:-1], "settled talks of page 3 cannot be read")):
+        with pytest.raises(StateCorrupt, match=what):
+            open_page(3, PAGE[:8] + crc32(cut).to_bytes(4, "big") + cut)
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "as it is"])
@@ -77,6 +86,6 @@ def test_a_record_of_no_format_cannot_be_used(fields: tuple[object, ...]) -> Non
 def test_a_login_of_another_shape_cannot_be_used() -> None:
     login = msgspec.Raw(msgspec.msgpack.encode(("phone", "no instant", [], [])))
     record = seal(7, PageState(STATE_VERSION, 5, [], [WorkspaceState("acme", [login], [])]))
-    [workspace] = open_page(3, record).workspaces
+    [workspace] = open_page(3, record).state.workspaces
     with pytest.raises(StateCorrupt, match="seats of acme cannot be read"):
         load_workspace(workspace, Rules())

@@ -11,8 +11,9 @@ from typing import Final
 from zlib import crc32
 
 import msgspec
+from zstandard import ZstdCompressor
 
-from services.meters.state import STATE_VERSION, plain_body
+from services.meters.state import STATE_VERSION, unpacked
 from services.processors.exits import Exit, Fatal
 from services.processors.fold import Fold
 from tests.simulation.faults import FaultKind
@@ -66,12 +67,13 @@ def _met_the_next_release(process: Process, error: BaseException) -> bool:
 
 def format_of(record: bytes) -> object:
     """Which format the record says it has."""
-    return msgspec.msgpack.decode(plain_body(record), strict=False)[0]
+    return msgspec.msgpack.decode(unpacked(record)[0], strict=False)[0]
 
 
 def _as_format(record: bytes, number: int) -> bytes:
     """The same state, said to be of another format."""
-    fields = msgspec.msgpack.decode(plain_body(record), strict=False)
+    first, frame = unpacked(record)
+    fields = msgspec.msgpack.decode(first, strict=False)
     fields[0] = number
-    body = msgspec.msgpack.encode(fields)
+    body = ZstdCompressor().compress(msgspec.msgpack.encode(fields)) + frame
     return record[:8] + crc32(body).to_bytes(4, "big") + body

@@ -117,9 +117,9 @@ impl Talks {
         PyList::new(py, facts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
     }
 
-    /// T4: drop what no event can change any more.
-    fn sweep(&mut self, least_log_ms: i64) -> PyResult<()> {
-        Ok(self.inner.sweep(least_log_ms)?)
+    /// T4: drop what no event can change any more; the pages that hold less now.
+    fn sweep(&mut self, least_log_ms: i64) -> PyResult<Vec<u32>> {
+        Ok(self.inner.sweep(least_log_ms)?.into_iter().collect())
     }
 
     /// Bring the bytes up to date.
@@ -130,9 +130,14 @@ impl Talks {
         unsafe { mi_collect(true) };
     }
 
-    /// The talks of a page as of the last `flush`.
-    fn bytes_of<'py>(&self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.inner.bytes_of(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
+    /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.
+    fn settle<'py>(&mut self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.inner.settle(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
+    }
+
+    /// The talks of a page that changed since `settle`, as of the last `flush`.
+    fn unsettled<'py>(&self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.inner.unsettled(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
     }
 
     /// Pages whose records must be written, but those that are `ahead`.
@@ -141,9 +146,11 @@ impl Talks {
     }
 
     /// Take a page's talks from its record.
-    fn load(&mut self, page: u32, talks: Vec<Bound<'_, PyBytes>>, published_ms: i64) -> PyResult<()> {
-        for bytes in talks {
-            self.inner.load(page, bytes.as_bytes(), published_ms)?;
+    fn load(&mut self, page: u32, unsettled: Vec<Bound<'_, PyBytes>>, settled: Vec<Bound<'_, PyBytes>>, published_ms: i64) -> PyResult<()> {
+        for (talks, settled) in [(unsettled, false), (settled, true)] {
+            for bytes in talks {
+                self.inner.load(page, bytes.as_bytes(), settled, published_ms)?;
+            }
         }
         Ok(())
     }

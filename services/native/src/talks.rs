@@ -32,6 +32,15 @@ struct Slot {
     /// Complete but for what was touched since `flush`.
     cold: Option<Box<[u8]>>,
     page: u32,
+    /// Unchanged since `settle`.
+    settled: bool,
+}
+
+/// The talks of a page that have bytes, in the order in which they came; and those that changed since `settle`, in the order in which they did.
+#[derive(Default)]
+struct Page {
+    slots: Vec<u32>,
+    unsettled: Vec<u32>,
 }
 
 /// The talks that one message changes, and what was published of each before.
@@ -46,8 +55,7 @@ pub struct Talks {
     /// Those whose slot is unpacked since the epoch before, and those that this epoch touched.
     hot: Vec<u32>,
     touched: Vec<u32>,
-    /// Page → the talks that have bytes, in the order in which they came.
-    pages: HashMap<u32, Vec<u32>>,
+    pages: HashMap<u32, Page>,
     alarms: BinaryHeap<Reverse<(i64, u32)>>,
     /// Hour → what may be let go then, not sooner.
     last_hours: HashMap<i64, Vec<u32>>,
@@ -88,8 +96,8 @@ impl Talks {
         Ok(found)
     }
 
-    /// T4: drop what no event can reach any more and from which nothing is due.
-    pub fn sweep(&mut self, least_log_ms: i64) -> Read<()> {
+    /// T4: drop what no event can reach any more and from which nothing is due; the pages that hold less now.
+    pub fn sweep(&mut self, least_log_ms: i64) -> Read<HashSet<u32>> {
         let hours: Vec<i64> = self.last_hours.keys().copied().filter(|hour| hour * HOUR_MS <= least_log_ms).collect();
         let mut thinned = HashSet::new();
         for hour in hours {
@@ -97,14 +105,16 @@ impl Talks {
                 self.let_go(slot, least_log_ms, &mut thinned)?;
             }
         }
-        for page in thinned {
-            if let Some(slots) = self.pages.get_mut(&page) {
-                slots.retain(|&slot| self.slots[slot as usize].cold.is_some());
-                slots.shrink_to_fit();
+        for number in &thinned {
+            if let Some(page) = self.pages.get_mut(number) {
+                for slots in [&mut page.slots, &mut page.unsettled] {
+                    slots.retain(|&slot| self.slots[slot as usize].cold.is_some());
+                    slots.shrink_to_fit();
+                }
             }
-            self.changed_pages.insert(page);
         }
-        Ok(())
+        self.changed_pages.extend(&thinned);
+        Ok(thinned)
     }
 
     /// Bring the bytes up to date. What was not touched since the last call is kept as bytes alone.
@@ -115,18 +125,34 @@ impl Talks {
         for number in std::mem::take(&mut self.touched) {
             let slot = &mut self.slots[number as usize];
             let Some(talk) = slot.hot.as_mut().filter(|talk| talk.touched != Touched::Not) else { continue };
+            let is_changed = talk.touched == Touched::Changed;
             talk.touched = Touched::Not;
             let is_new = slot.cold.replace(talk.encode()).is_none();
             self.hot.push(number);
             if is_new {
-                self.pages.entry(slot.page).or_default().push(number);
+                self.pages.entry(slot.page).or_default().slots.push(number);
+            }
+            if is_new || is_changed && slot.settled {
+                slot.settled = false;
+                self.pages.entry(slot.page).or_default().unsettled.push(number);
             }
         }
     }
 
-    /// The talks of a page as of the last `flush`.
-    pub fn bytes_of(&self, page: u32) -> impl Iterator<Item = &[u8]> {
-        self.pages.get(&page).into_iter().flatten().filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
+    /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.
+    pub fn settle(&mut self, page: u32) -> impl Iterator<Item = &[u8]> {
+        let slots = self.pages.get_mut(&page).map(|page| {
+            for slot in std::mem::take(&mut page.unsettled) {
+                self.slots[slot as usize].settled = true;
+            }
+            &page.slots
+        });
+        slots.into_iter().flatten().filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
+    }
+
+    /// The talks of a page that changed since `settle`, as of the last `flush`. One that only fell due did not: `load` makes up for it.
+    pub fn unsettled(&self, page: u32) -> impl Iterator<Item = &[u8]> {
+        self.pages.get(&page).into_iter().flat_map(|page| &page.unsettled).filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
     }
 
     /// Pages whose records must be written, but those that are ahead: their records stay.
@@ -136,11 +162,19 @@ impl Talks {
         taken
     }
 
-    /// Take a page's talk from its record. What fell due until `published_ms` was published, though the page was not written again.
-    pub fn load(&mut self, page: u32, bytes: &[u8], published_ms: i64) -> Read<()> {
+    /// Take a page's talk from its record, unsettled ones first: a settled one is older.
+    /// What fell due until `published_ms` was published, though the page was not written again.
+    pub fn load(&mut self, page: u32, bytes: &[u8], settled: bool, published_ms: i64) -> Read<()> {
         let (key, head) = (key_of(bytes)?, Head::read(bytes)?);
-        let number = self.slot_for(key, Slot { hot: None, cold: Some(bytes.into()), page });
-        self.pages.entry(page).or_default().push(number);
+        if settled && self.find(key).is_some() {
+            return Ok(());
+        }
+        let number = self.slot_for(key, Slot { hot: None, cold: Some(bytes.into()), page, settled });
+        let held = self.pages.entry(page).or_default();
+        held.slots.push(number);
+        if !settled {
+            held.unsettled.push(number);
+        }
         self.remember(number, head.evictable_after_ms(&self.rules));
         if head.due_ms <= published_ms {
             self.warm(number)?;
@@ -257,7 +291,7 @@ impl Talks {
     fn begin(&mut self, row: &Row) -> u32 {
         let talk = Talk::new(row.key, row.page, row.at_ms);
         let evictable_ms = talk.evictable_after_ms(&self.rules);
-        let number = self.slot_for(row.key, Slot { hot: Some(Box::new(talk)), cold: None, page: row.page });
+        let number = self.slot_for(row.key, Slot { hot: Some(Box::new(talk)), cold: None, page: row.page, settled: false });
         self.remember(number, evictable_ms);
         number
     }

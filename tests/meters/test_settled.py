@@ -1,0 +1,108 @@
+"""Settled talks (`meters.state`): a page's record copies them as long as little changes, and a restart from it holds what a run without one holds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.meters.state import open_page
+from services.meters.talk import decode_head
+from tests.meters.driver import DAY_MS, Pipeline, folded
+from tests.parts.examples import examples
+from tests.reference import strategies as made
+from tests.reference.model import reference_of_events
+
+TALKS = 20
+
+
+def said(number: int, day: int = 0, message_id: str = "m") -> bytes:
+    """A user's message in conversation `number`."""
+    data = {"workspace_id": "acme", "app_id": "shop", "channel": "web", "sender": "user", "message_id": message_id}
+    return made.line(made.cloud_event("conversation.message", made.BASE_MS + day * DAY_MS, f"c{number}", data) | {"id": f"{number}-{day}-{message_id}"})
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    """One page, with its talks written once."""
+    found = Pipeline(pages=1, lateness_ms=DAY_MS)
+    found.send([said(number) for number in range(TALKS)])
+    found.save()
+    return found
+
+
+def record(pipeline: Pipeline) -> bytes:
+    return pipeline.state[0][1][0]
+
+
+def names(talks: list[bytes]) -> list[str]:
+    return [decode_head(talk).key.rpartition("c")[2] for talk in talks]
+
+
+def test_what_did_not_change_is_copied(pipeline: Pipeline) -> None:
+    frame = bytes(open_page(0, record(pipeline)).settled.frame)
+    pipeline.send([said(7, message_id="n")])
+    pipeline.save()
+
+    page = open_page(0, record(pipeline))
+    assert names(page.state.talks) == ["7"]
+    assert len(page.settled_talks) == TALKS
+    assert bytes(page.settled.frame) == frame
+
+
+def test_all_is_written_anew_once_as_much_was_written_beside_it(pipeline: Pipeline) -> None:
+    beside = []
+    for number in range(8):
+        pipeline.send([said(number, message_id="n")])
+        pipeline.save()
+        beside.append(len(open_page(0, record(pipeline)).state.talks))
+    # 1 + 2 + 3 + 4 + 5 = 15, and 6 more would be over 20.
+    assert beside == [1, 2, 3, 4, 5, 0, 1, 2]
+
+
+def test_with_a_restart_each_time_half_of_a_record_is_settled_at_the_least(pipeline: Pipeline) -> None:
+    beside = []
+    for number in range(11):
+        pipeline.send([said(number, message_id="n")])
+        pipeline.save()
+        pipeline.restart()
+        beside.append(len(open_page(0, record(pipeline)).state.talks))
+    assert beside == [*range(1, 11), 0]
+
+
+def test_a_talk_that_was_let_go_does_not_come_back(pipeline: Pipeline) -> None:
+    pipeline.send([said(number, day=2) for number in range(TALKS, 3 * TALKS)])
+    pipeline.save()
+    pipeline.send([said(0, day=4)])
+    pipeline.save()
+    pipeline.restart()
+
+    assert pipeline.folds[0].status()["open"] == 2 * TALKS + 1
+    assert sorted(names(open_page(0, record(pipeline)).settled_talks), key=int) == ["0", *map(str, range(TALKS, 3 * TALKS))]
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["U", "T", "R", "eu", "ei"]), st.integers(1, 200)), max_size=30), st.data())
+def test_a_restart_changes_nothing(steps: list[tuple[int, str, int]], data: st.DataObject) -> None:
+    started = [event_of(number, "S", 0) for number in range(6)]
+    history = made.numbered([started, *([event_of(*step)] for step in steps)])
+    pipeline = Pipeline(pages=1)
+    pipeline.send([made.line(event) for event in history[:6]])
+    pipeline.save()
+    for event in history[6:]:
+        pipeline.send([made.line(event)])
+        fate = data.draw(st.sampled_from(["on", "save", "save and restart"]))
+        if fate != "on":
+            pipeline.save()
+        if fate == "save and restart":
+            pipeline.restart()
+            assert pipeline.folds[0].status()["open"] == len({event["subject"] for event in history[: pipeline.read]})
+    pipeline.close()
+    assert folded(pipeline.published) == reference_of_events(history)
+
+
+def event_of(number: int, letter: str, minute: int) -> made.CloudEvent:
+    """A step of conversation `number`, after so many minutes."""
+    kind, more = made.SAYS[letter]
+    data = {"workspace_id": "acme", "app_id": "shop", "channel": "web"} | more | ({"message_id": f"{minute}"} if letter == "U" else {})
+    return made.cloud_event(kind, made.BASE_MS + minute * 60_000, f"c{number}", data)
