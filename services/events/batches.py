@@ -2,13 +2,14 @@
 
 A message to a batches partition says for every raw partition it covers the half-open range [start, stop) of raw offsets: every event in it that belongs to
 that batches partition is inside, or there are none. So a reader that holds one number for each raw partition can tell a repeated event from a lost one.
-Events are columns: a column of numbers is copied, not parsed, and a reader touches only the columns that it needs.
+Events are columns: a column is copied, not parsed, and a reader touches only the columns that it needs. Texts become Python's in the Python twin alone.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -61,11 +62,11 @@ class Rows(msgspec.Struct, array_like=True, gc=False):
     kinds: bytes
     times_ms: bytes
     """64 bits, little-endian."""
-    keys: list[str]
-    """`keys.talk_key` of a conversation's or call's event; else empty."""
-    whos: list[str]
+    keys: msgspec.Raw
+    """`keys.talk_key` of a conversation's or call's event; else empty. An array of texts, as are the next two."""
+    whos: msgspec.Raw
     """`keys.who_text` where it counts; else empty."""
-    message_ids: list[str]
+    message_ids: msgspec.Raw
     """Of user messages; else empty."""
     events: list[Event]
     """The rows of alerts and agents, whole, in the order of the rows."""
@@ -87,6 +88,7 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Batch)
+_decode_texts = msgspec.msgpack.Decoder(list[str]).decode
 
 
 def encode_batch(batch: Batch) -> bytes:
@@ -119,3 +121,16 @@ def unpack(typecode: str, column: bytes) -> array[int]:
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+def pack_texts(texts: Sequence[str]) -> msgspec.Raw:
+    """A column of texts."""
+    return msgspec.Raw(_encoder.encode(texts))
+
+
+def unpack_texts(column: msgspec.Raw) -> list[str]:
+    """The column's texts again, or `BatchFormatError`."""
+    try:
+        return _decode_texts(column)
+    except msgspec.MsgspecError as error:
+        raise BatchFormatError(f"a column of texts cannot be read: {error}") from None

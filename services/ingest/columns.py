@@ -9,7 +9,9 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from services.events.batches import OFFSETS, PAGES, TIMES, Rows, pack
+from msgspec import Raw
+
+from services.events.batches import OFFSETS, PAGES, TIMES, Rows, pack, pack_texts
 from services.events.decode import decode
 from services.events.event import Accepted, Event, Refusal, TalkEvent
 from services.events.keys import NOBODY
@@ -106,7 +108,7 @@ def _columns(runs: Runs, rows: Iterable[_Row], events: list[Event]) -> Rows:
     offsets, pages, kinds, times_ms, keys, whos, message_ids = zip(*rows, strict=True) if rows else ((),) * 7
     return Rows(
         runs, pack(array(OFFSETS, offsets)), pack(array(PAGES, pages)), bytes(kinds), pack(array(TIMES, times_ms)),
-        list(keys), list(whos), list(message_ids), events,
+        pack_texts(keys), pack_texts(whos), pack_texts(message_ids), events,
     )  # fmt: skip
 
 
@@ -140,4 +142,8 @@ class NativeColumns:
 
     def take(self, runs: Sequence[Runs]) -> list[Rows]:
         """See `Columns`."""
-        return [Rows(mine, *columns) for mine, columns in zip(runs, self._poll.take(), strict=True)]
+        found = []
+        for mine, ((offsets, pages, kinds, times_ms), texts, events) in zip(runs, self._poll.take(), strict=True):
+            keys, whos, message_ids = map(Raw, texts)
+            found.append(Rows(mine, offsets, pages, kinds, times_ms, keys, whos, message_ids, events))
+        return found

@@ -11,7 +11,7 @@ from typing import Final
 
 from services.events import topics
 from services.events.batches import OFFSETS, PAGES, Batch, decode_batch, unpack
-from services.events.event import FIRST_AGENT, Event, Kind
+from services.events.event import FIRST_AGENT, FIRST_ALERT, Event, Kind
 from services.events.outgoing import OutFact
 from services.meters.alerts import alert_session
 from services.meters.ledger import processor_lines
@@ -42,6 +42,7 @@ TURNS_MAX: Final = 16
 SWEEP_EVERY_MS: Final = HOUR_MS
 """Log time between two sweeps for what T4 lets go."""
 
+_FIRST_WHOLE: Final = int(FIRST_ALERT)
 _Whole = tuple[int, Event]
 """(page, event) of an alert or an agent."""
 
@@ -242,7 +243,7 @@ class PartitionFold:
         if not rows.events:
             return []
         pages = unpack(PAGES, rows.pages)
-        places = (row for row, key in enumerate(rows.keys) if not key)
+        places = (row for row, kind in enumerate(rows.kinds) if kind >= _FIRST_WHOLE)
         return [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if unseen[row]]
 
     def _sweep(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from heapq import heappop, heappush
 from itertools import compress
 
-from services.events.batches import PAGES, TIMES, Rows, unpack
+from services.events.batches import PAGES, TIMES, BatchFormatError, Rows, unpack, unpack_texts
 from services.events.event import FIRST_ALERT, Kind
 from services.events.keys import VOICE
 from services.events.outgoing import OutFact
@@ -72,7 +72,10 @@ class Talks:
         `unseen`: for each row 1, or 0 where it is in the state already.
         """
         pages, times_ms = unpack(PAGES, rows.pages), unpack(TIMES, rows.times_ms)
-        talks: Iterable[Row] = zip(pages, rows.kinds, times_ms, rows.keys, rows.whos, rows.message_ids, strict=True)
+        columns = (pages, rows.kinds, times_ms, *(unpack_texts(column) for column in (rows.keys, rows.whos, rows.message_ids)))
+        if {len(column) for column in columns} != {len(unseen)}:
+            raise BatchFormatError("its columns are of unequal length")
+        talks: Iterable[Row] = zip(*columns, strict=True)
         if 0 in unseen:
             talks = compress(talks, unseen)
         found = self._fold(talks, from_ms, to_ms)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from services.events import topics
-from services.events.batches import Rows
+from services.events.batches import BatchFormatError, Rows
 from services.events.outgoing import OutFact
 from services.meters.rules import Rules
 from services.meters.talks import Talks
@@ -31,7 +31,9 @@ class NativeTalks:
     """`Talks`, compiled. Raises ImportError where it was not built."""
 
     def __init__(self, rules: Rules) -> None:
-        self._native = required().Talks(
+        native = required()
+        self._damaged: type[ValueError] = native.RowsDamaged
+        self._native = native.Talks(
             rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.SESSIONS, topics.EPISODES
         )
         self.sweep = self._native.sweep
@@ -53,7 +55,11 @@ class NativeTalks:
 
     def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
         """See `Talks.apply`."""
-        facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, rows.keys, rows.whos, rows.message_ids, unseen, from_ms, to_ms, list(ahead), revision)
+        texts = (bytes(column) for column in (rows.keys, rows.whos, rows.message_ids))
+        try:
+            facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, *texts, unseen, from_ms, to_ms, list(ahead), revision)
+        except self._damaged as error:
+            raise BatchFormatError(str(error)) from None
         return list(map(OutFact._make, facts))
 
 

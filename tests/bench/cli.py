@@ -118,7 +118,7 @@ def together(
     home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
 ) -> None:  # fmt: skip
     """End to end: from the first raw record to the last fact in ClickHouse, everything at once."""
-    from tests.bench.pipeline import run_together
+    from tests.bench.pipeline import run_together, warm_up
     from tests.bench.stand import stand
 
     load = Workload(events, seed, at_once)
@@ -127,7 +127,7 @@ def together(
     with _place(home) as place, stand(place, port_base) as parts:
         with Display("log", events) as display:
             parts.fill(load, _shown(display))
-        run_together(parts, events, "warm", processors)  # of a broker that has just begun nobody wants to know
+        warm_up(parts, events, processors)
         for number in range(runs):
             figures, facts = run_together(parts, events, f"together{number}", processors)
             found.append(figures | _equal(facts, wanted))
@@ -144,7 +144,7 @@ def peers(
 ) -> None:  # fmt: skip
     """Kafka Streams and ordinary Faust on the same topic, broker and machine, in turn with ours."""
     from tests.bench.peers import compared, has_java, kafka_streams, ordinary_faust, prepare, run_peer
-    from tests.bench.pipeline import run_together
+    from tests.bench.pipeline import run_together, warm_up
     from tests.bench.stand import stand
 
     load = conversations_only(Workload(events, seed, at_once))
@@ -156,7 +156,7 @@ def peers(
         prepare(parts)
         others = [ordinary_faust(parts, min(events, faust_events))]
         others += [kafka_streams(parts, events, guarantee) for guarantee in ("exactly_once_v2", "at_least_once")] if has_java() else []
-        run_together(parts, events, "warm")  # of a broker that has just begun nobody wants to know
+        warm_up(parts, events)
         for peer in others:
             run_peer(parts, peer)
         for number in range(runs):

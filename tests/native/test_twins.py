@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cli.heads import read_time
-from services.events.batches import PAGES, TIMES, Rows, pack
+from services.events.batches import PAGES, TIMES, Rows, pack, pack_texts
 from services.events.event import Kind
 from services.events.keys import USAGE, VOICE, talk_key, who_text
 from services.meters.logins import Presence
@@ -57,7 +57,7 @@ def test_any_text_and_any_instant_are_written_alike(workspace: str, subject: str
     keys = [talk_key(meter, workspace, subject, subject + who) for meter in (USAGE, USAGE, VOICE)]
     rows = Rows(
         [], b"", pack_all(PAGES, [0, 0, 1]), bytes([Kind.MESSAGE_BY_USER, Kind.ENDED_IDLE, Kind.VOICE_ENDED]), pack_all(TIMES, [at_ms] * 3),
-        keys, [who_text(who, "", who), "", who_text(workspace, who, "")], [message_id, "", ""], [],
+        pack_texts(keys), pack_texts([who_text(who, "", who), "", who_text(workspace, who, "")]), pack_texts([message_id, "", ""]), [],
     )  # fmt: skip
     python, native = Talks(Rules()), NativeTalks(Rules())
 
@@ -75,9 +75,9 @@ def test_a_record_that_is_cut_short_is_refused() -> None:
         pack_all(PAGES, [0]),
         bytes([Kind.STARTED_BY_USER]),
         pack_all(TIMES, [1]),
-        [talk_key(USAGE, "w", "a", "c")],
-        [who_text("web", "", "")],
-        [""],
+        pack_texts([talk_key(USAGE, "w", "a", "c")]),
+        pack_texts([who_text("web", "", "")]),
+        pack_texts([""]),
         [],
     )
     python.apply(rows, b"\1", 0, 0, [], 1)

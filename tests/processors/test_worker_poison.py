@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
-from services.events.batches import BATCHES_VERSION, Batch, Rows, encode_batch
+from services.events.batches import BATCHES_VERSION, Batch, Range, Rows, encode_batch, pack_texts
 from services.meters.fold import PartitionFold
 from services.meters.rules import Rules
 from services.processors.exits import Exit, Fatal
 from services.processors.line import Effects, EpochLimits, Message
 from services.processors.worker import Worker
+from tests.parts.twins import twin
 from tests.processors.test_epochs import Log
 
-EMPTY = Batch(BATCHES_VERSION, 0, 0, [1], [], Rows([], b"", b"", b"", b"", [], [], [], []))
+__all__ = ["twin"]
+
+NO_TEXTS = pack_texts([])
+EMPTY = Batch(BATCHES_VERSION, 0, 0, [1], [], Rows([], b"", b"", b"", b"", NO_TEXTS, NO_TEXTS, NO_TEXTS, []))
 
 
 def _newer() -> bytes:
@@ -24,6 +29,12 @@ def _newer() -> bytes:
         return encode_batch(batch)
     finally:
         batch.version -= 1
+
+
+def _with_keys(keys: object) -> bytes:
+    """One row, with something in place of its column of keys."""
+    row = Rows([(0, 1)], bytes(8), bytes(4), b"\0", bytes(8), msgspec.Raw(msgspec.msgpack.encode(keys)), pack_texts([""]), pack_texts([""]), [])
+    return encode_batch(Batch(BATCHES_VERSION, 0, 0, [1], [Range(0, 0, 0, 1, True, 0, 0, None, idle=False)], row))
 
 
 async def _take(value: bytes) -> tuple[int, Log]:
@@ -43,7 +54,11 @@ async def _take(value: bytes) -> tuple[int, Log]:
     return failed.value.exit_code, log
 
 
-@pytest.mark.parametrize("value", [b"", b"garbage", encode_batch(EMPTY)[:-1], _newer()], ids=["empty", "garbage", "cut off", "of a newer release"])
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"garbage", encode_batch(EMPTY)[:-1], _newer(), _with_keys([7]), _with_keys("text"), _with_keys([]), _with_keys(["a", "b"])],
+    ids=["empty", "garbage", "cut off", "of a newer release", "keys that are numbers", "no keys", "too few keys", "too many keys"],
+)
 def test_a_message_that_cannot_be_read_ends_the_worker_and_says_what_to_do(value: bytes) -> None:
     code, log = asyncio.run(_take(value))
 

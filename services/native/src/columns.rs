@@ -1,29 +1,29 @@
 //! The rows of one poll, in the columns of `services/events/batches.py`, `Rows`: one set for each batches partition. The twin of `services/ingest/rows.py`.
 
 use crate::decode::Plain;
+use crate::msgpack::Writer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyList};
 
-/// Texts one after another, without an allocation each.
+/// A column of texts: what follows the head of their array.
 #[derive(Default)]
 struct Texts {
-    all: String,
-    ends: Vec<usize>,
+    packed: Writer,
+    count: usize,
 }
 
 impl Texts {
-    fn end(&mut self) {
-        self.ends.push(self.all.len());
-    }
-
     fn push(&mut self, text: &str) {
-        self.all.push_str(text);
-        self.end();
+        self.packed.text(text);
+        self.count += 1;
     }
 
-    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        PyList::new(py, begins.zip(&self.ends).map(|(begin, &end)| PyString::new(py, &self.all[begin..end])).collect::<Vec<_>>())
+    /// `batches.pack_texts`.
+    fn bytes(&self) -> Vec<u8> {
+        let mut whole = Writer::default();
+        whole.array(self.count);
+        whole.0.extend_from_slice(&self.packed.0);
+        whole.0
     }
 }
 
@@ -37,7 +37,11 @@ pub struct Columns {
     whos: Texts,
     message_ids: Texts,
     events: Vec<Py<PyAny>>,
+    who: String,
 }
+
+/// A poll's rows of one partition: numbers (offsets, pages, kinds, times), texts (keys, whos, message ids), events.
+type Taken<'py> = ([Bound<'py, PyBytes>; 4], [Bound<'py, PyBytes>; 3], Bound<'py, PyList>);
 
 impl Columns {
     pub fn rows(&self) -> usize {
@@ -47,15 +51,16 @@ impl Columns {
     pub fn plain(&mut self, offset: i64, page: u32, key: &str, event: &Plain) {
         self.head(offset, page, event.kind, event.time_ms);
         self.keys.push(key);
+        self.who.clear();
         if let Some([channel, kore_user_id, channel_user_id]) = event.who {
             for text in [channel, kore_user_id] {
-                push_length(&mut self.whos.all, text);
+                push_length(&mut self.who, text);
             }
             for text in [channel, kore_user_id, channel_user_id] {
-                self.whos.all.push_str(text);
+                self.who.push_str(text);
             }
         }
-        self.whos.end();
+        self.whos.push(&self.who);
         self.message_ids.push(event.message_id);
     }
 
@@ -73,25 +78,10 @@ impl Columns {
         self.events.push(event);
     }
 
-    /// (offsets, pages, kinds, times, keys, whos, message ids, events).
-    #[allow(clippy::type_complexity)]
-    pub fn take<'py>(
-        self,
-        py: Python<'py>,
-    ) -> PyResult<(
-        Bound<'py, PyBytes>,
-        Bound<'py, PyBytes>,
-        Bound<'py, PyBytes>,
-        Bound<'py, PyBytes>,
-        Bound<'py, PyList>,
-        Bound<'py, PyList>,
-        Bound<'py, PyList>,
-        Bound<'py, PyList>,
-    )> {
-        let bytes = |column: &[u8]| PyBytes::new(py, column);
-        let (keys, whos, message_ids) = (self.keys.list(py)?, self.whos.list(py)?, self.message_ids.list(py)?);
-        let events = PyList::new(py, self.events)?;
-        Ok((bytes(&self.offsets), bytes(&self.pages), bytes(&self.kinds), bytes(&self.times_ms), keys, whos, message_ids, events))
+    pub fn take<'py>(self, py: Python<'py>) -> PyResult<Taken<'py>> {
+        let numbers = [self.offsets, self.pages, self.kinds, self.times_ms].map(|column| PyBytes::new(py, &column));
+        let texts = [self.keys, self.whos, self.message_ids].map(|column| PyBytes::new(py, &column.bytes()));
+        Ok((numbers, texts, PyList::new(py, self.events)?))
     }
 
     fn head(&mut self, offset: i64, page: u32, kind: u8, time_ms: i64) {

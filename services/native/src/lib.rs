@@ -23,10 +23,11 @@ mod voice;
 mod walk;
 
 use crate::columns::{page_of, talk_key, Columns};
-use crate::msgpack::Damaged;
+use crate::msgpack::{Damaged, Reader};
 use crate::talks::Row;
 use hashbrown::HashSet;
 use mimalloc::MiMalloc;
+use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -44,6 +45,12 @@ impl From<Damaged> for PyErr {
     fn from(_: Damaged) -> PyErr {
         PyValueError::new_err("the state of a conversation cannot be read")
     }
+}
+
+create_exception!(quarterhour_native, RowsDamaged, PyValueError, "The columns of a batches message cannot be read.");
+
+fn rows_damaged(_: Damaged) -> PyErr {
+    RowsDamaged::new_err("a column of texts cannot be read")
 }
 
 /// The conversations and calls of one batches partition: `services.meters.talks.Talks`.
@@ -73,7 +80,7 @@ impl Talks {
     }
 
     /// Fold the rows of a message in and wake what falls due: (topic, id, workspace, value) of each fact to publish.
-    /// Columns as in `batches.Rows`; `unseen`: of each row, 1 where it is not in the state yet.
+    /// Columns as in `batches.Rows`, those of texts as they travel; `unseen`: of each row, 1 where it is not in the state yet.
     #[allow(clippy::too_many_arguments)]
     fn apply<'py>(
         &mut self,
@@ -81,9 +88,9 @@ impl Talks {
         pages: &[u8],
         kinds: &[u8],
         times_ms: &[u8],
-        keys: &Bound<'py, PyList>,
-        whos: &Bound<'py, PyList>,
-        message_ids: &Bound<'py, PyList>,
+        keys: &[u8],
+        whos: &[u8],
+        message_ids: &[u8],
         unseen: &[u8],
         from_ms: i64,
         to_ms: i64,
@@ -91,20 +98,21 @@ impl Talks {
         revision: i64,
     ) -> PyResult<Bound<'py, PyList>> {
         let rows = kinds.len();
-        if [pages.len() / 4, times_ms.len() / 8, keys.len(), whos.len(), message_ids.len(), unseen.len()] != [rows; 6] {
-            return Err(PyValueError::new_err("columns of unequal length"));
+        let [mut keys, mut whos, mut message_ids] = [Reader(keys), Reader(whos), Reader(message_ids)];
+        let mut lengths = [pages.len() / 4, times_ms.len() / 8, unseen.len(), 0, 0, 0];
+        for (length, column) in lengths[3..].iter_mut().zip([&mut keys, &mut whos, &mut message_ids]) {
+            *length = column.array().map_err(rows_damaged)?;
         }
-        let (keys, whos, message_ids) = (texts(keys)?, texts(whos)?, texts(message_ids)?);
+        if lengths != [rows; 6] {
+            return Err(RowsDamaged::new_err("its columns are of unequal length"));
+        }
         let mut found = Vec::with_capacity(rows);
-        for row in (0..rows).filter(|&row| unseen[row] != 0) {
-            found.push(Row {
-                page: number::<4>(pages, row) as u32,
-                kind: kinds[row],
-                at_ms: number::<8>(times_ms, row),
-                key: keys[row].to_str()?,
-                who: whos[row].to_str()?,
-                message_id: message_ids[row].to_str()?,
-            });
+        for row in 0..rows {
+            let [key, who, message_id] = [keys.text(), whos.text(), message_ids.text()].map(|text| text.map_err(rows_damaged));
+            let (key, who, message_id) = (key?, who?, message_id?);
+            if unseen[row] != 0 {
+                found.push(Row { page: number::<4>(pages, row) as u32, kind: kinds[row], at_ms: number::<8>(times_ms, row), key, who, message_id });
+            }
         }
         let ahead: HashSet<u32> = ahead.into_iter().collect();
         let facts = self.inner.apply(found.into_iter(), from_ms, to_ms, &ahead, revision)?;
@@ -215,7 +223,7 @@ impl Poll {
         self.columns.iter().map(Columns::rows).collect()
     }
 
-    /// The columns of each partition, as `batches.Rows` has them after `runs`; the next poll begins empty.
+    /// The columns of each partition, of `batches.Rows`; the next poll begins empty.
     fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let taken: PyResult<Vec<_>> = self.columns.iter_mut().map(|columns| std::mem::take(columns).take(py)?.into_pyobject(py)).collect();
         PyList::new(py, taken?)
@@ -270,10 +278,6 @@ fn row_binary<'py>(py: Python<'py>, values: &Bound<'py, PyList>, columns: Vec<(S
     Some(PyBytes::new(py, &out))
 }
 
-fn texts<'py>(list: &Bound<'py, PyList>) -> PyResult<Vec<Bound<'py, PyString>>> {
-    list.iter().map(|item| Ok(item.downcast_into::<PyString>()?)).collect()
-}
-
 /// Number `row` of a little-endian column whose numbers are `N` bytes wide; shorter ones have no sign.
 fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
     let mut bytes = [0; 8];
@@ -286,6 +290,7 @@ fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_times, module)?)?;
     module.add_function(wrap_pyfunction!(peaks, module)?)?;
     module.add_function(wrap_pyfunction!(row_binary, module)?)?;
+    module.add("RowsDamaged", module.py().get_type::<RowsDamaged>())?;
     module.add_class::<Poll>()?;
     module.add_class::<Talks>()
 }

@@ -1,5 +1,6 @@
-//! The part of msgpack that state records use, written with the same bytes as msgspec writes it.
+//! The part of msgpack that batches and state records use, written with the same bytes as msgspec writes it.
 
+#[derive(Default)]
 pub struct Writer(pub Vec<u8>);
 
 impl Writer {
