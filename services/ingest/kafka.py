@@ -17,7 +17,7 @@ from services.events import topics
 from services.ingest.batcher import RawPartition
 from services.ingest.ports import Delivered, LogLost, Mark, Owner, Run, Start, replaced
 from services.runtime.errors import Unavailable
-from services.runtime.kafka import TIMEOUT_S, client_config, consumer_config
+from services.runtime.kafka import BATCH_MESSAGE_BYTES_MAX, TIMEOUT_S, client_config, consumer_config
 from services.runtime.settings import Settings
 from services.runtime.topic_ids import Watch
 
@@ -164,6 +164,6 @@ def _producer_config(settings: Settings) -> dict[str, Any]:
         "acks": "all",
         "linger.ms": 5,
         "compression.type": "lz4",
-        "message.max.bytes": 8 * 1024 * 1024,
+        "message.max.bytes": BATCH_MESSAGE_BYTES_MAX,
         "delivery.timeout.ms": 60_000,
     }

@@ -219,13 +219,17 @@ _KNOBS: Final[tuple[tuple[str, str, str, object], ...]] = (
 @app.command()
 def growth(
     events: Events = 200_000, seed: Seed = 1, at_once: AtOnce = 5_000,
-    largest: Annotated[int, typer.Option(min=100_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 1_000_000, keep: Keep = False,
+    largest: Annotated[int, typer.Option(min=100_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 1_000_000,
+    only: Annotated[str | None, typer.Option(help="What grows: events, live conversations, workspaces, agents of one workspace.")] = None, keep: Keep = False,
 ) -> None:  # fmt: skip
     """How the cost of an event grows with what there is."""
-    from tests.bench.growth import run_growth
+    from tests.bench.growth import run_growth, sizes_of
 
+    if only not in {None, *(kinds := sizes_of(largest))}:
+        raise typer.BadParameter(f"{only!r} is none of {', '.join(kinds)}.", param_hint="--only")
     with Display("growth") as display:
-        tell("growth", {"in memory": run_growth(Workload(events, seed, at_once), largest, _shown(display))}, keep)
+        rows = run_growth(Workload(events, seed, at_once), largest, only, _shown(display))
+    tell("growth" if only is None else f"growth of {only}", {"in memory": rows}, keep)
 
 
 @app.command()

@@ -27,10 +27,10 @@ _TEAMS: Final = "agents of one workspace"
 _TEAMS_LIVE: Final = "agents of one workspace, small messages"
 
 
-def run_growth(load: Workload, largest: int, show: Show = lambda done: None) -> list[dict[str, Any]]:
-    """All kinds, each from small to as large as `largest` events allow."""
+def run_growth(load: Workload, largest: int, only: str | None = None, show: Show = lambda done: None) -> list[dict[str, Any]]:
+    """All kinds, or one, each from small to as large as `largest` events allow."""
     rows: list[dict[str, Any]] = []
-    for kind, sizes in _sizes(largest).items():
+    for kind, sizes in sizes_of(largest, only).items():
         first: float | None = None
         for size in sizes:
             found = in_child(_case, kind, size, load)
@@ -40,14 +40,16 @@ def run_growth(load: Workload, largest: int, show: Show = lambda done: None) -> 
     return rows
 
 
-def _sizes(largest: int) -> dict[str, list[int]]:
-    return {
+def sizes_of(largest: int, only: str | None = None) -> dict[str, list[int]]:
+    """By what grows, or that one alone. Raises KeyError for a kind that there is not."""
+    kinds = {
         "events": [size for size in (100_000, 1_000_000, 10_000_000, 100_000_000) if size <= largest],
         "live conversations": [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size * 3 <= largest],
         "workspaces": [1, 100, 10_000],
         _TEAMS: [200, 2_000, 20_000],
         _TEAMS_LIVE: [200, 2_000, 20_000],
     }
+    return kinds if only is None else {only: kinds[only]}
 
 
 def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
