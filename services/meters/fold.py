@@ -164,7 +164,7 @@ class PartitionFold:
         version = self._versions[page] = self._base + self._next - 1
         state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.unsettled(page), self._teams.states_of(page))
         settled = self._settled.get(page)
-        # What is settled is written anew when as much was written beside it: so a talk is packed twice as often as it changes, however many there are.
+        # What is settled is packed anew once as many talks were packed beside it: so what did not change is never more than half of the work.
         if settled is None or settled.beside + len(state.talks) >= settled.talks:
             state.talks, talks = [], self._talks.settle(page)
             frame: bytes | memoryview = settled_frame(talks)
