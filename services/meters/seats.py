@@ -45,9 +45,14 @@ def peak_records(workspace_id: str, quarter_ms: int, found: Iterable[Peak]) -> R
 def swept(quarter_ms: int, edges: dict[str, list[Edge]], held: dict[str, Held]) -> list[Peak]:
     """The peaks of a quarter from who was there before it and who comes and goes in it, by scope. `held` becomes who is there after it."""
     found = []
-    for scope in sorted(held.keys() | edges.keys()):
+    for scope in sorted(held.keys() | edges.keys()) if edges else sorted(held):
+        if scope not in edges:
+            # Most quarters of most scopes: nobody comes or goes.
+            agents = len(held[scope])
+            found.append((scope, agents, quarter_ms, agents))
+            continue
         present = held.setdefault(scope, {})
-        found.append((scope, *_sweep(quarter_ms, edges.get(scope, []), present)))
+        found.append((scope, *_sweep(quarter_ms, edges[scope], present)))
         if not present:
             del held[scope]
     return found

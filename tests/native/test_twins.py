@@ -12,12 +12,15 @@ from services.cli.heads import read_time
 from services.events.batches import PAGES, TIMES, Rows, pack, pack_texts
 from services.events.event import Kind
 from services.events.keys import USAGE, VOICE, talk_key, who_text
+from services.events.outgoing import OutFact
 from services.meters.logins import Presence
+from services.meters.publish import publish
+from services.meters.records import Change, Record
 from services.meters.rules import QUARTER_MS, Rules
-from services.meters.seats import counted
+from services.meters.seats import counted, peak_records
 from services.meters.talks import Talks
 from services.meters.twins import NativeTalks
-from services.native import load
+from services.native import load, required
 from tests.events.corpus import mutations
 from tests.meters.driver import DAY_MS, Pipeline
 from tests.parts.examples import examples
@@ -105,6 +108,20 @@ def test_seats_are_counted_alike(rows: list[tuple[int, int, str, list[str], str]
     presences = [Presence(at * 100_000, until * 100_000, agent, tuple(apps), login) for at, until, agent, apps, login in rows]
     for quarter_ms in (0, QUARTER_MS):
         assert native.peaks(presences, quarter_ms) == counted(presences, quarter_ms)
+
+
+@given(TEXTS, TEXTS, st.integers(-(10**15), 4 * 10**14), st.integers(0, 900_000), st.integers(0, 1 << 31), st.booleans(), st.integers(0, 1 << 62))
+def test_seat_peaks_are_published_alike(workspace: str, app: str, quarter_ms: int, after_ms: int, peak: int, void: bool, revision: int) -> None:
+    native = required()
+    [record] = peak_records(workspace, quarter_ms, [(app, peak, quarter_ms + after_ms, peak + 1)]).values()
+    (published,) = python_publish(record, void=void, revision=revision)
+    assert native.peak_fact(record, void, revision) == (published.key, published.value)
+
+
+def python_publish(record: Record, *, void: bool, revision: int) -> list[OutFact]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.meters.publish.load", lambda: None)
+        return publish([Change(record, void)], revision, 0)
 
 
 def test_times_are_read_alike() -> None:

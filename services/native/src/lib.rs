@@ -260,6 +260,16 @@ fn peaks<'py>(presences: &Bound<'py, PyList>, quarter_ms: i64) -> PyResult<Vec<(
     Ok(seats::peaks(&found, quarter_ms).into_iter().map(|(scope, peak, at, agents)| (scope.to_owned(), peak, at, agents)).collect())
 }
 
+/// (id, value) of the fact of a seat peak: `services.meters.publish`. A peak as (ident, workspace, app, quarter, peak, its instant, agents).
+#[pyfunction]
+fn peak_fact<'py>(py: Python<'py>, record: &Bound<'py, PyTuple>, is_void: bool, revision: i64) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    type Fields<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyString>, i64, i64, i64, i64);
+    let (_, workspace_id, app_id, quarter_ms, peak, peak_at_ms, agents): Fields = record.extract()?;
+    let record = publish::Peak { workspace_id: workspace_id.to_str()?, app_id: app_id.to_str()?, quarter_ms, peak, peak_at_ms, agents };
+    let (id, value) = publish::publish_peak(&record, is_void, revision);
+    Ok((PyBytes::new(py, id.as_bytes()), PyBytes::new(py, &value)))
+}
+
 /// The event times of lines, where they are told plainly: `services.cli.heads.read_time`. None is left to Python.
 #[pyfunction]
 fn event_times(lines: Vec<Bound<'_, PyBytes>>) -> Vec<Option<i64>> {
@@ -288,6 +298,7 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 #[pymodule]
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_times, module)?)?;
+    module.add_function(wrap_pyfunction!(peak_fact, module)?)?;
     module.add_function(wrap_pyfunction!(peaks, module)?)?;
     module.add_function(wrap_pyfunction!(row_binary, module)?)?;
     module.add("RowsDamaged", module.py().get_type::<RowsDamaged>())?;

@@ -1,4 +1,4 @@
-//! Give a record its id, revision and wire form (schemas/README F1-F4). The twin of `services/meters/publish.py`, for conversations and calls.
+//! Give a record its id, revision and wire form (schemas/README F1-F4). The twin of `services/meters/publish.py`, for conversations, calls and seat peaks.
 
 use crate::names::split_key;
 use crate::records::{Body, Record, What};
@@ -19,10 +19,7 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
     let id = id_of(record, workspace_id, app_id, subject);
     let is_session = matches!(record.body, Body::Session { .. });
     let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id);
-    out.number("revision", revision);
-    out.text("status", if is_void { "void" } else { "closed" });
-    out.text("workspace_id", workspace_id);
-    out.text("app_id", app_id);
+    out.head(revision, is_void, workspace_id, app_id);
     if is_session {
         out.text("type", word(record.ident.what));
     }
@@ -54,6 +51,28 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
     Fact { is_session, workspace_id: workspace_id.to_owned(), value: out.end(), id }
 }
 
+/// The most seats of a quarter, of a workspace or of one of its apps (S2, S3).
+pub struct Peak<'a> {
+    pub workspace_id: &'a str,
+    pub app_id: &'a str,
+    pub quarter_ms: i64,
+    pub peak: i64,
+    pub peak_at_ms: i64,
+    pub agents: i64,
+}
+
+/// (id, value).
+pub fn publish_peak(record: &Peak, is_void: bool, revision: i64) -> (String, Vec<u8>) {
+    let id = fact_id(&["peak", record.workspace_id, record.app_id], &[record.quarter_ms]);
+    let mut out = Json::new("seat_peak_id", &id);
+    out.head(revision, is_void, record.workspace_id, record.app_id);
+    out.instant("quarter", record.quarter_ms);
+    out.number("peak", record.peak);
+    out.instant("peak_at", record.peak_at_ms);
+    out.number("agents", record.agents);
+    (id, out.end())
+}
+
 fn word(what: What) -> &'static str {
     match what {
         What::Usage => "usage",
@@ -62,18 +81,22 @@ fn word(what: What) -> &'static str {
     }
 }
 
-/// F1: the first 32 hex digits of SHA-256 over the parts as a compact JSON array.
 fn id_of(record: &Record, workspace_id: &str, app_id: &str, subject: &str) -> String {
+    let ident = &record.ident;
+    let numbers: &[i64] = if ident.what == What::Conversation { &[ident.t0] } else { &[ident.t0, ident.k] };
+    fact_id(&[word(ident.what), workspace_id, app_id, subject], numbers)
+}
+
+/// F1: the first 32 hex digits of SHA-256 over the parts as a compact JSON array.
+fn fact_id(texts: &[&str], numbers: &[i64]) -> String {
     let mut parts = Vec::with_capacity(128);
-    parts.push(b'[');
-    for text in [word(record.ident.what), workspace_id, app_id, subject] {
+    for text in texts {
+        parts.push(if parts.is_empty() { b'[' } else { b',' });
         quote(&mut parts, text);
-        parts.push(b',');
     }
-    decimal(&mut parts, record.ident.t0);
-    if record.ident.what != What::Conversation {
+    for &number in numbers {
         parts.push(b',');
-        decimal(&mut parts, record.ident.k);
+        decimal(&mut parts, number);
     }
     parts.push(b']');
     let digest = Sha256::digest(&parts);
@@ -95,6 +118,14 @@ impl Json {
         out.0.push(b':');
         quote(&mut out.0, value);
         out
+    }
+
+    /// What every fact tells after its id.
+    fn head(&mut self, revision: i64, is_void: bool, workspace_id: &str, app_id: &str) {
+        self.number("revision", revision);
+        self.text("status", if is_void { "void" } else { "closed" });
+        self.text("workspace_id", workspace_id);
+        self.text("app_id", app_id);
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
