@@ -37,9 +37,12 @@ def beside(items: Iterator[T]) -> Iterator[T]:
     with suppress(OSError):  # the user's share of pipes may be used up: slower, not wrong
         fcntl(theirs.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
     process = context.Process(target=_give, args=(items, theirs), daemon=True)
+    # A Ctrl-C waits until the other process ignores it and this one would end that one.
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     process.start()
-    theirs.close()
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        theirs.close()
         while (found := _next(ours)) is not None:
             if found.error is not None:
                 raise found.error

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -56,10 +57,25 @@ def test_who_takes_no_more_leaves_no_process_behind() -> None:
         os.kill(pid, 0)
 
 
+def until_it_reads(process: subprocess.Popen[bytes]) -> None:
+    """Until the process beside it is there and leaves Ctrl-C to it; an import that is interrupted may pass over it."""
+    deadline = time.monotonic() + 30
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not any(_ignores_ctrl_c(int(child)) for child in children.read_text().split()):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _ignores_ctrl_c(pid: int) -> bool:
+    [ignored] = (line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigIgn:"))
+    return bool(int(ignored, 16) & 1 << signal.SIGINT - 1)
+
+
 def test_ctrl_c_ends_meter_at_once_while_its_input_waits() -> None:
     with subprocess.Popen([sys.executable, "-m", "services.cli", "meter", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
         assert process.stderr is not None
-        time.sleep(1.5)
+        until_it_reads(process)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(10) != 0
         assert b"Traceback" not in process.stderr.read()
