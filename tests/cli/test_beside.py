@@ -15,6 +15,13 @@ import pytest
 
 from services.cli.beside import BesideEnded, beside
 
+METER = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["quarterhour", "meter", "-"]
+runpy.run_module("services.cli", run_name="__main__")
+"""
+
 
 def test_gives_the_same_items_made_by_another_process() -> None:
     items = list(beside((number, os.getpid(), b"x" * 300_000) for number in range(20)))
@@ -58,7 +65,7 @@ def test_who_takes_no_more_leaves_no_process_behind() -> None:
 
 
 def until_it_reads(process: subprocess.Popen[bytes]) -> None:
-    """Until the process beside it is there and leaves Ctrl-C to it; an import that is interrupted may pass over it."""
+    """Until the process beside it is there and leaves Ctrl-C to it."""
     deadline = time.monotonic() + 30
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     while not any(_ignores_ctrl_c(int(child)) for child in children.read_text().split()):
@@ -73,7 +80,8 @@ def _ignores_ctrl_c(pid: int) -> bool:
 
 
 def test_ctrl_c_ends_meter_at_once_while_its_input_waits() -> None:
-    with subprocess.Popen([sys.executable, "-m", "services.cli", "meter", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
+    # Where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a command that they start would inherit that.
+    with subprocess.Popen([sys.executable, "-c", METER], stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
         assert process.stderr is not None
         until_it_reads(process)
         os.killpg(process.pid, signal.SIGINT)
