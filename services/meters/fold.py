@@ -42,7 +42,6 @@ TURNS_MAX: Final = 16
 SWEEP_EVERY_MS: Final = HOUR_MS
 """Log time between two sweeps for what T4 lets go."""
 
-_FIRST_WHOLE: Final = int(FIRST_ALERT)
 _Whole = tuple[int, Event]
 """(page, event) of an alert or an agent."""
 
@@ -243,7 +242,7 @@ class PartitionFold:
         if not rows.events:
             return []
         pages = unpack(PAGES, rows.pages)
-        places = (row for row, kind in enumerate(rows.kinds) if kind >= _FIRST_WHOLE)
+        places = (row for row, kind in enumerate(rows.kinds) if kind >= FIRST_ALERT)
         return [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if unseen[row]]
 
     def _sweep(self) -> None:
