@@ -99,11 +99,8 @@ impl Talks {
     ) -> PyResult<Bound<'py, PyList>> {
         let rows = kinds.len();
         let [mut keys, mut whos, mut message_ids] = [Reader(keys), Reader(whos), Reader(message_ids)];
-        let mut lengths = [pages.len() / 4, times_ms.len() / 8, unseen.len(), 0, 0, 0];
-        for (length, column) in lengths[3..].iter_mut().zip([&mut keys, &mut whos, &mut message_ids]) {
-            *length = column.array().map_err(rows_damaged)?;
-        }
-        if lengths != [rows; 6] {
+        let [of_keys, of_whos, of_ids] = [&mut keys, &mut whos, &mut message_ids].map(|column| column.array().map_err(rows_damaged));
+        if [pages.len() / 4, times_ms.len() / 8, unseen.len(), of_keys?, of_whos?, of_ids?] != [rows; 6] {
             return Err(RowsDamaged::new_err("its columns are of unequal length"));
         }
         let mut found = Vec::with_capacity(rows);
