@@ -5,9 +5,12 @@ Holds the fence (`covered`), time (`Clock`), and what the partition's pages say:
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
+
+from msgspec import Raw
 
 from services.events import topics
 from services.events.batches import OFFSETS, PAGES, Batch, decode_batch, unpack
@@ -30,8 +33,7 @@ from services.meters.state import (
     settled_frame,
     version_of,
 )
-from services.meters.teams import Teams
-from services.meters.twins import TalksTwin, fastest_talks
+from services.meters.twins import Twins, fastest
 from services.meters.watermark import Clock, Source
 
 GENERATION_BITS: Final = 48
@@ -44,18 +46,24 @@ SWEEP_EVERY_MS: Final = HOUR_MS
 
 _Whole = tuple[int, Event]
 """(page, event) of an alert or an agent."""
+_WHOLE_KINDS: Final = re.compile(b"[^" + bytes(range(FIRST_ALERT)) + b"]")
+"""Their kinds in a column of kinds, where they are few."""
 
 
 class PartitionFold:
-    """State of one batches partition. `pages`, `partitions` and `batches_id` are those of the whole topic; `cap_ms` keeps the watermark back."""
+    """State of one batches partition. `pages`, `partitions` and `batches_id` are those of the whole topic; `cap_ms` keeps the watermark back.
+
+    `twins`: those of the hot path; without, the fastest there are.
+    """
 
     def __init__(
         self, rules: Rules, partition: int, pages: int, partitions: int, generation: int, cap_ms: int = FOREVER_MS, batches_id: str = "",
-        talks: Callable[[Rules], TalksTwin] = fastest_talks,
+        twins: Twins | None = None,
     ) -> None:  # fmt: skip
         self._rules, self._partition, self._cap_ms, self._batches_id = rules, partition, cap_ms, batches_id
         self._base = generation << GENERATION_BITS
-        self._talks, self._teams = talks(rules), Teams(rules)
+        twins = twins or fastest()
+        self._talks, self._teams = twins.talks(rules), twins.teams(rules)
         self._versions: dict[int, int] = {}
         self._ahead: dict[int, int] = {}
         """Page → version, of pages whose records came back newer than the position: they ignore messages up to there (E2)."""
@@ -91,7 +99,7 @@ class PartitionFold:
             found, settled_talks, self._settled[page] = open_page(page, record)
             published_ms = max(found.watermark_ms, self._clock.watermark_ms)
             self._talks.load(page, found.talks, settled_talks, published_ms)
-            self._teams.load(page, found.workspaces, published_ms)
+            self._teams.load(page, [bytes(workspace) for workspace in found.workspaces], published_ms)
             self._ahead[page] = version_of(record)
 
     def next_offset(self) -> int | None:
@@ -114,11 +122,11 @@ class PartitionFold:
         unseen = self._unseen(batch, sources, fresh)
         facts = self._talks.apply(batch.rows, unseen, from_ms, to_ms, self._ahead.keys(), version)
         whole = self._whole(batch, unseen)
-        found = [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
-        found += self._teams.fold((mine for mine in whole if mine[1].kind >= FIRST_AGENT), from_ms, to_ms)
-        found += self._teams.wake(from_ms, to_ms, self._ahead)
-        if found:
-            facts = in_order(facts + publish(found, version, self._base))
+        alerts = [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
+        if alerts:
+            facts = in_order(facts + publish(alerts, version, self._base))
+        # F4: the topics of seats come after those of sessions and conversations.
+        facts += self._teams.apply([mine for mine in whole if mine[1].kind >= FIRST_AGENT], from_ms, to_ms, self._ahead.keys(), version)
         self._sweep()
         return facts + self._ledger(batch, version)
 
@@ -154,14 +162,14 @@ class PartitionFold:
     def _mark_dirty(self) -> None:
         """Whatever changed since the last boundary is not in its record from there on."""
         # A page that came back newer than the position is still ahead of the messages: its record stays.
-        changed = {*self._talks.take_changed(self._ahead.keys()), *self._teams.take_changed(self._ahead)}
+        changed = {*self._talks.take_changed(self._ahead.keys()), *self._teams.take_changed(self._ahead.keys())}
         for page in sorted(changed):
             self._dirty_since.setdefault(page, self._boundary)
 
     def _record(self, page: int) -> bytes:
         assert self._next is not None
         version = self._versions[page] = self._base + self._next - 1
-        state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.unsettled(page), self._teams.states_of(page))
+        state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.unsettled(page), list(map(Raw, self._teams.states_of(page))))
         settled = self._settled.get(page)
         # What is settled is packed anew once as many talks were packed beside it: so what did not change is never more than half of the work.
         if settled is None or settled.beside + len(state.talks) >= settled.talks:
@@ -242,7 +250,7 @@ class PartitionFold:
         if not rows.events:
             return []
         pages = unpack(PAGES, rows.pages)
-        places = (row for row, kind in enumerate(rows.kinds) if kind >= FIRST_ALERT)
+        places = (found.start() for found in _WHOLE_KINDS.finditer(rows.kinds))
         return [(pages[row], event) for row, event in zip(places, rows.events, strict=True) if unseen[row]]
 
     def _sweep(self) -> None:

@@ -1,7 +1,6 @@
 """Give a record its id, revision and wire form (schemas/README F1-F3). Pure. The one place that spells facts as JSON.
 
-The structs repeat the published models of `events.facts` for speed; a test holds them to the same fields. Seat peaks are many, a quarter of all facts:
-where the compiled twin was built it spells them, as it does sessions and episodes.
+The structs repeat the published models of `events.facts` for speed; a test holds them to the same fields.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from services.events.ids import fact_id
 from services.events.outgoing import OutFact
 from services.events.times import format_ms
 from services.meters.records import AssignmentRecord, Change, EpisodeRecord, LoginRecord, PeakRecord, Record, SessionRecord
-from services.native import load
 
 _encode = msgspec.json.Encoder().encode
 
@@ -27,13 +25,8 @@ _KEY: Final = itemgetter(1)
 
 def publish(changes: Iterable[Change], revision: int, immutable_revision: int) -> list[OutFact]:
     """Facts in the order of F4: by topic, then by id. Alerts never change and carry `immutable_revision` (A2)."""
-    native = load()
     facts = []
     for record, void in changes:
-        if native is not None and isinstance(record, PeakRecord):
-            key, value = native.peak_fact(record, void, revision)
-            facts.append(OutFact(topics.PEAKS, key, record.workspace_id, value))
-            continue
         number = immutable_revision if isinstance(record, SessionRecord) and record.type == ALERT_TYPE else revision
         facts.append(_fact(record, number, "void" if void else "closed"))
     return in_order(facts)

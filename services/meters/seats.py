@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from services.meters.logins import Presence
 from services.meters.records import PeakRecord, Records
 from services.meters.rules import QUARTER_MS
-from services.native import load
 
 WHOLE_WORKSPACE = ""
 """The scope beside the apps. Its peak is counted from logins, never from the apps' peaks (S2)."""
@@ -58,17 +57,8 @@ def swept(quarter_ms: int, edges: dict[str, list[Edge]], held: dict[str, Held]) 
     return found
 
 
-def peaks_of(presences: list[Presence], quarter_ms: int) -> list[Peak]:
-    """The peaks of a quarter from all presences that touch it."""
-    native = load()
-    if native is None:
-        return counted(presences, quarter_ms)
-    found: list[Peak] = native.peaks(presences, quarter_ms)
-    return found
-
-
 def counted(presences: Iterable[Presence], quarter_ms: int) -> list[Peak]:
-    """The Python twin."""
+    """The peaks of a quarter from all presences that touch it."""
     end_ms = quarter_ms + QUARTER_MS
     edges: dict[str, list[Edge]] = defaultdict(list)
     for presence in presences:

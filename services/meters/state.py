@@ -49,7 +49,7 @@ class WorkspaceState(msgspec.Struct, array_like=True, gc=False):
 
     workspace_id: str
     logins: list[msgspec.Raw]
-    """Each a `LoginState`, encoded apart: an untouched one is copied, not made anew."""
+    """Each a `LoginState`, by login id, encoded apart: an untouched one is copied, not made anew."""
     assignments: list[tuple[str, str, list[tuple[int, bool]]]]
 
 
@@ -60,7 +60,8 @@ class PageState(msgspec.Struct, array_like=True, gc=False):
     watermark_ms: int
     talks: list[bytes]
     """Each a `talk.Talk`, encoded apart: an untouched one is copied, not made anew. One that is settled as well is newer here."""
-    workspaces: list[WorkspaceState]
+    workspaces: list[msgspec.Raw]
+    """Each a `WorkspaceState`, which one of the twins reads."""
 
 
 class PositionState(msgspec.Struct, array_like=True, gc=False):
@@ -111,6 +112,7 @@ _unpack = zstandard.ZstdDecompressor().decompress
 _unpacker = zstandard.ZstdDecompressor().decompressobj
 _encode = msgspec.msgpack.Encoder().encode
 _decode_login = msgspec.msgpack.Decoder(LoginState).decode
+_decode_workspace = msgspec.msgpack.Decoder(WorkspaceState).decode
 _decode_format = msgspec.msgpack.Decoder(Format).decode
 _decode_page = msgspec.msgpack.Decoder(PageState).decode
 _decode_position = msgspec.msgpack.Decoder(PositionState).decode
@@ -187,20 +189,21 @@ def _refuse_newer(name: str, body: bytes) -> None:
             raise StateNewer(f"The state of {name} has format {written}, of a newer release; this one reads {STATE_VERSION}. Start the newer release here.")
 
 
-def dump_workspace(w: Workspace) -> WorkspaceState:
-    """The record of a workspace's seats."""
+def dump_workspace(w: Workspace) -> bytes:
+    """The record of a workspace's seats: a `WorkspaceState`."""
     logins = [w.logins[login_id].record or _login_record(w.logins[login_id]) for login_id in sorted(w.logins)]
-    return WorkspaceState(w.workspace_id, logins, [(app, agent, a.marks) for (app, agent), a in sorted(w.assignments.items())])
+    return _encode(WorkspaceState(w.workspace_id, logins, [(app, agent, a.marks) for (app, agent), a in sorted(w.assignments.items())]))
 
 
-def load_workspace(s: WorkspaceState, rules: Rules) -> Workspace:
+def load_workspace(record: bytes, rules: Rules) -> Workspace:
     """A workspace's sets; `restore` rebuilds the rest. Raises `StateCorrupt`."""
+    try:
+        s = _decode_workspace(record)
+        states = [_decode_login(login) for login in s.logins]
+    except msgspec.MsgspecError as error:
+        raise StateCorrupt(f"The state of a workspace's seats cannot be read: {error}.") from error
     w = Workspace(s.workspace_id, rules)
-    for record in s.logins:
-        try:
-            login_id, last_ms, logins, logouts = _decode_login(record)
-        except msgspec.MsgspecError as error:
-            raise StateCorrupt(f"The state of the seats of {s.workspace_id} cannot be read: {error}.") from error
+    for login_id, last_ms, logins, logouts in states:
         login = w.logins[login_id] = Login(login_id, rules)
         login.last_ms, login.logins, login.logouts = last_ms, logins, logouts
     for app_id, agent_id, marks in s.assignments:

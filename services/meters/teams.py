@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from services.events.event import Event
+from services.events.outgoing import OutFact
 from services.meters.alarms import Alarms
+from services.meters.publish import publish
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, Rules
 from services.meters.sets import take_but
-from services.meters.state import WorkspaceState, dump_workspace, load_workspace
+from services.meters.state import dump_workspace, load_workspace
 from services.meters.workspace import Workspace
 
 
@@ -23,8 +25,8 @@ class Teams:
         """(page, workspace): the least watermark at which it has something to publish."""
         self._changed_pages: set[int] = set()
 
-    def fold(self, events: Iterable[tuple[int, Event]], from_ms: int, to_ms: int) -> list[Change]:
-        """Put (page, event) into their workspaces while the watermark moves."""
+    def apply(self, events: Iterable[tuple[int, Event]], from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
+        """Put (page, event) into their workspaces while the watermark moves and wake what falls due, but on pages that are `ahead` (E2): facts (F4)."""
         by_workspace: dict[tuple[int, str], list[Event]] = {}
         for page, event in events:
             by_workspace.setdefault((page, event.workspace_id), []).append(event)
@@ -36,15 +38,10 @@ class Teams:
             if workspace is None:
                 workspace = workspaces[workspace_id] = Workspace(workspace_id, self._rules)
             found += self._advance(page, workspace, mine, from_ms, to_ms)
-        return found
-
-    def wake(self, from_ms: int, to_ms: int, ahead: Collection[int]) -> list[Change]:
-        """What falls due as the watermark moves, but on pages that are ahead (E2)."""
-        found: list[Change] = []
         for page, workspace_id in self._alarms.ring(to_ms + 1):
             if page not in ahead:
                 found += self._advance(page, self._pages[page][workspace_id], [], from_ms, to_ms)
-        return found
+        return publish(found, revision, revision)
 
     def sweep(self, least_log_ms: int, watermark_ms: int) -> None:
         """T4: drop what no event can change any more."""
@@ -59,17 +56,17 @@ class Teams:
         """Pages whose records must be written; those that are `ahead` stay for a later call."""
         return take_but(self._changed_pages, ahead)
 
-    def states_of(self, page: int) -> list[WorkspaceState]:
-        """The workspaces of a page."""
-        return [dump_workspace(workspace) for workspace in self._pages.get(page, {}).values()]
+    def states_of(self, page: int) -> list[bytes]:
+        """The workspaces of a page, by id."""
+        return [dump_workspace(workspace) for _, workspace in sorted(self._pages.get(page, {}).items())]
 
-    def load(self, page: int, states: list[WorkspaceState], published_ms: int) -> None:
-        """Take a page's workspaces from its record."""
+    def load(self, page: int, states: list[bytes], published_ms: int) -> None:
+        """Take a page's workspaces from its record. Raises `StateCorrupt`."""
         for state in states:
             workspace = load_workspace(state, self._rules)
             workspace.restore(published_ms)
-            self._pages.setdefault(page, {})[state.workspace_id] = workspace
-            self._alarms.set((page, state.workspace_id), workspace.due_ms)
+            self._pages.setdefault(page, {})[workspace.workspace_id] = workspace
+            self._alarms.set((page, workspace.workspace_id), workspace.due_ms)
 
     def _advance(self, page: int, workspace: Workspace, events: list[Event], from_ms: int, to_ms: int) -> list[Change]:
         found = workspace.advance(events, from_ms, to_ms)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from services.meters.logins import Presence
 from services.meters.rules import FOREVER_MS, QUARTER_MS
-from services.meters.seats import Edge, Held, Peak, peaks_of, quarter_of, scopes_of, swept
+from services.meters.seats import Edge, Held, Peak, counted, quarter_of, scopes_of, swept
 
 
 class Timeline:
@@ -69,7 +69,7 @@ class Timeline:
         """The peaks of a quarter that is passed, from all who were there."""
         first = quarter_of(quarter - self._login_max_ms)
         begun = (self._begun.get(start, ()) for start in range(first, quarter + QUARTER_MS, QUARTER_MS))
-        return peaks_of([presence for some in begun for presence in some if presence.end_ms > quarter], quarter)
+        return counted((presence for some in begun for presence in some if presence.end_ms > quarter), quarter)
 
     def _edges(self, quarter: int) -> dict[str, list[Edge]]:
         """By scope: who comes and goes in a quarter that is not passed."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, NamedTuple, Protocol
 
 from services.events import topics
 from services.events.batches import BatchFormatError, Rows
+from services.events.event import Event
 from services.events.outgoing import OutFact
 from services.meters.rules import Rules
+from services.meters.state import StateCorrupt
 from services.meters.talks import Talks
+from services.meters.teams import Teams
 from services.native import load, required
 
 
@@ -25,6 +28,23 @@ class TalksTwin(Protocol):
     def settle(self, page: int) -> list[bytes]: ...
     def unsettled(self, page: int) -> list[bytes]: ...
     def load(self, page: int, unsettled: list[bytes], settled: list[bytes], published_ms: int) -> None: ...
+
+
+class TeamsTwin(Protocol):
+    """What the fold asks of `Teams`."""
+
+    def apply(self, events: list[tuple[int, Event]], from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]: ...
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]: ...
+    def sweep(self, least_log_ms: int, watermark_ms: int) -> None: ...
+    def states_of(self, page: int) -> list[bytes]: ...
+    def load(self, page: int, states: list[bytes], published_ms: int) -> None: ...
+
+
+class Twins(NamedTuple):
+    """One of each, for a fold."""
+
+    talks: Callable[[Rules], TalksTwin]
+    teams: Callable[[Rules], TeamsTwin]
 
 
 class NativeTalks:
@@ -63,6 +83,35 @@ class NativeTalks:
         return list(map(OutFact._make, facts))
 
 
-def fastest_talks(rules: Rules) -> TalksTwin:
-    """The compiled twin where it was built."""
-    return Talks(rules) if load() is None else NativeTalks(rules)
+class NativeTeams:
+    """`Teams`, compiled. Raises ImportError where it was not built."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._native = required().Teams(rules.login_timeout_ms, rules.lateness_ms, topics.PEAKS, topics.LOGINS, topics.ASSIGNMENTS)
+        self.sweep = self._native.sweep
+        self.states_of = self._native.states_of
+
+    def apply(self, events: list[tuple[int, Event]], from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
+        """See `Teams.apply`."""
+        return list(map(OutFact._make, self._native.apply(events, from_ms, to_ms, list(ahead), revision)))
+
+    def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
+        """See `Teams.take_changed`."""
+        found: list[int] = self._native.take_changed(list(ahead))
+        return found
+
+    def load(self, page: int, states: list[bytes], published_ms: int) -> None:
+        """See `Teams.load`."""
+        try:
+            self._native.load(page, states, published_ms)
+        except ValueError as error:
+            raise StateCorrupt(f"The state of the seats of page {page} cannot be read: {error}.") from None
+
+
+PYTHON: Final = Twins(Talks, Teams)
+COMPILED: Final = Twins(NativeTalks, NativeTeams)
+
+
+def fastest() -> Twins:
+    """The compiled ones where they were built."""
+    return PYTHON if load() is None else COMPILED

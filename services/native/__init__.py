@@ -1,7 +1,7 @@
 """The compiled twin of the hot path: a Rust crate that `make native` builds. Optional; nothing but speed depends on it.
 
-What is compiled has a Python twin that says the same, byte for byte, and is the one to read: `meters.talks` and below, `meters.seats`, `ingest.columns`
-with `events.decode`, `sink.rows` with `arrow`, `cli.heads`.
+What is compiled has a Python twin that says the same, byte for byte, and is the one to read: `meters.talks`, `meters.teams` and what is below them,
+`ingest.columns` with `events.decode`, `sink.rows` with `arrow`, `cli.heads`.
 """
 
 from __future__ import annotations

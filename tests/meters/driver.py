@@ -6,7 +6,7 @@ Everything goes the real way, bytes included: lines → `Batcher` → batches me
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.cli.heads import read_head
@@ -16,7 +16,7 @@ from services.events.outgoing import OutFact
 from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, Rules
-from services.meters.twins import TalksTwin, fastest_talks
+from services.meters.twins import Twins
 
 DAY_MS = 86_400_000
 
@@ -28,9 +28,9 @@ class Pipeline:
 
     def __init__(
         self, partitions: int = 1, pages: int = 4, cap_ms: int | None = None, lateness_ms: int = 10 * 366 * DAY_MS,
-        talks: Callable[[Rules], TalksTwin] = fastest_talks,
+        twins: Twins | None = None,
     ) -> None:  # fmt: skip
-        self.talks = talks
+        self.twins = twins
         self.layout = Layout((1,), pages, partitions)
         self.cap_ms = FOREVER_MS if cap_ms is None else cap_ms
         self.rules = Rules(lateness_ms=lateness_ms)
@@ -42,7 +42,7 @@ class Pipeline:
         self.read = self.sent = 0
 
     def _fold(self, number: int) -> PartitionFold:
-        return PartitionFold(self.rules, number, self.layout.pages, self.layout.partitions, 1, cap_ms=self.cap_ms, talks=self.talks)
+        return PartitionFold(self.rules, number, self.layout.pages, self.layout.partitions, 1, cap_ms=self.cap_ms, twins=self.twins)
 
     def send(self, lines: Iterable[bytes], log_ms: int | None = None) -> None:
         """One poll: these lines in one message for each partition. Log time: each event's own time, or this one."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from zstandard import ZstdCompressor
 
+from services.meters.fold import PartitionFold
 from services.meters.rules import Rules
 from services.meters.state import (
     STATE_VERSION,
@@ -16,7 +17,6 @@ from services.meters.state import (
     StateCorrupt,
     StateNewer,
     WorkspaceState,
-    load_workspace,
     open_page,
     open_position,
     seal,
@@ -85,7 +85,7 @@ def test_a_record_of_no_format_cannot_be_used(fields: tuple[object, ...]) -> Non
 
 def test_a_login_of_another_shape_cannot_be_used() -> None:
     login = msgspec.Raw(msgspec.msgpack.encode(("phone", "no instant", [], [])))
-    record = seal(7, PageState(STATE_VERSION, 5, [], [WorkspaceState("acme", [login], [])]))
-    [workspace] = open_page(3, record).state.workspaces
-    with pytest.raises(StateCorrupt, match="seats of acme cannot be read"):
-        load_workspace(workspace, Rules())
+    workspace = msgspec.Raw(msgspec.msgpack.encode(WorkspaceState("acme", [login], [])))
+    record = seal(7, PageState(STATE_VERSION, 5, [], [workspace]))
+    with pytest.raises(StateCorrupt, match=r"seats .*cannot be read"):
+        PartitionFold(Rules(), 0, 4, 1, 1).restore(None, {3: record})

@@ -10,17 +10,14 @@ from hypothesis import strategies as st
 
 from services.cli.heads import read_time
 from services.events.batches import PAGES, TIMES, Rows, pack, pack_texts
-from services.events.event import Kind
+from services.events.event import Event, Kind
 from services.events.keys import USAGE, VOICE, talk_key, who_text
-from services.events.outgoing import OutFact
-from services.meters.logins import Presence
-from services.meters.publish import publish
-from services.meters.records import Change, Record
-from services.meters.rules import QUARTER_MS, Rules
-from services.meters.seats import counted, peak_records
+from services.meters.rules import FOREVER_MS, HOUR_MS, QUARTER_MS, Rules
+from services.meters.state import StateCorrupt
 from services.meters.talks import Talks
-from services.meters.twins import NativeTalks
-from services.native import load, required
+from services.meters.teams import Teams
+from services.meters.twins import COMPILED, PYTHON, NativeTalks, NativeTeams, TeamsTwin
+from services.native import load
 from tests.events.corpus import mutations
 from tests.meters.driver import DAY_MS, Pipeline
 from tests.parts.examples import examples
@@ -38,7 +35,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6
 def test_facts_and_state_are_the_same_bytes(data: st.DataObject) -> None:
     history = data.draw(made.histories)
     lateness_ms = data.draw(st.sampled_from([DAY_MS, 10 * 366 * DAY_MS]))
-    pipelines = [Pipeline(2, 3, lateness_ms=lateness_ms, talks=twin) for twin in (Talks, NativeTalks)]
+    pipelines = [Pipeline(2, 3, lateness_ms=lateness_ms, twins=twins) for twins in (PYTHON, COMPILED)]
     for message in data.draw(made.delivered(history)):
         takes_over = data.draw(st.booleans())
         for pipeline in pipelines:
@@ -47,7 +44,7 @@ def test_facts_and_state_are_the_same_bytes(data: st.DataObject) -> None:
         assert pipelines[0].published == pipelines[1].published
         assert pipelines[0].state == pipelines[1].state
         if takes_over:
-            pipelines[0].talks, pipelines[1].talks = pipelines[1].talks, pipelines[0].talks
+            pipelines[0].twins, pipelines[1].twins = pipelines[1].twins, pipelines[0].twins
             for pipeline in pipelines:
                 pipeline.restart()
     for pipeline in pipelines:
@@ -95,33 +92,60 @@ def pack_all(typecode: str, numbers: list[int]) -> bytes:
     return pack(array(typecode, numbers))
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 12), st.integers(0, 12), st.sampled_from(["ann", "bob", "é"]), st.lists(st.sampled_from(["a", "b", ""]), max_size=3), st.just("l")
-        )
-    )
+INSTANTS = st.sampled_from(
+    [0, 1, 300_000, QUARTER_MS - 1, QUARTER_MS, QUARTER_MS + 1, 3 * QUARTER_MS, DAY_MS, DAY_MS + 1, DAY_MS + QUARTER_MS, 2 * DAY_MS + 2, 3 * DAY_MS]
 )
-def test_seats_are_counted_alike(rows: list[tuple[int, int, str, list[str], str]]) -> None:
-    native = load()
-    assert native is not None
-    presences = [Presence(at * 100_000, until * 100_000, agent, tuple(apps), login) for at, until, agent, apps, login in rows]
-    for quarter_ms in (0, QUARTER_MS):
-        assert native.peaks(presences, quarter_ms) == counted(presences, quarter_ms)
+NAMES = st.sampled_from(["ann", "bob"]) | TEXTS
+AGENTS = st.builds(
+    lambda kind, at_ms, workspace, app, login, agent, apps: Event(kind, at_ms, workspace, app, login, "s", "i", agent_id=agent, app_ids=tuple(apps)),
+    st.sampled_from([Kind.LOGGED_IN, Kind.LOGGED_IN, Kind.LOGGED_OUT, Kind.ASSIGNED, Kind.UNASSIGNED]),
+    INSTANTS,
+    st.sampled_from(["acme", "acme", "zed"]),
+    NAMES,
+    st.sampled_from(["phone", "phone", '"é\n"']),
+    NAMES,
+    st.lists(st.sampled_from(["shop", "desk", ""]) | TEXTS, max_size=3),
+)
+STEPS = st.lists(st.tuples(st.lists(AGENTS, max_size=6), INSTANTS, st.sampled_from(["", "sweep", "save", "restart"])), max_size=8)
 
 
-@given(TEXTS, TEXTS, st.integers(-(10**15), 4 * 10**14), st.integers(0, 900_000), st.integers(0, 1 << 31), st.booleans(), st.integers(0, 1 << 62))
-def test_seat_peaks_are_published_alike(workspace: str, app: str, quarter_ms: int, after_ms: int, peak: int, void: bool, revision: int) -> None:
-    native = required()
-    [record] = peak_records(workspace, quarter_ms, [(app, peak, quarter_ms + after_ms, peak + 1)]).values()
-    (published,) = python_publish(record, void=void, revision=revision)
-    assert native.peak_fact(record, void, revision) == (published.key, published.value)
+@settings(max_examples=examples(400), deadline=None)
+@given(STEPS)
+def test_seats_are_the_same_bytes(steps: list[tuple[list[Event], int, str]]) -> None:
+    """Events of any age in messages of any size, restarts and sweeps between them; each twin goes on from what the other wrote."""
+    rules = Rules(lateness_ms=HOUR_MS)
+    twins: list[TeamsTwin] = [Teams(rules), NativeTeams(rules)]
+    watermark_ms = -FOREVER_MS
+    for number, (agents, forward_ms, then) in enumerate([*steps, ([], FOREVER_MS // 2, "")]):
+        events = [(int(event.workspace_id == "zed"), event) for event in agents]
+        to_ms = max(0, watermark_ms) + forward_ms
+        assert twins[0].apply(events, watermark_ms, to_ms, [], number) == twins[1].apply(events, watermark_ms, to_ms, [], number)
+        watermark_ms = to_ms
+        if then == "sweep":
+            for twin in twins:
+                twin.sweep(watermark_ms + 2 * DAY_MS, watermark_ms)
+        if then:
+            assert sorted(twins[0].take_changed([1])) == sorted(twins[1].take_changed([1]))
+        states = [[twin.states_of(page) for page in (0, 1)] for twin in twins]
+        assert states[0] == states[1]
+        if then == "restart":
+            twins = [Teams(rules), NativeTeams(rules)]
+            for twin, of_other in zip(twins, reversed(states), strict=True):
+                for page, workspaces in enumerate(of_other):
+                    twin.load(page, workspaces, watermark_ms)
 
 
-def python_publish(record: Record, *, void: bool, revision: int) -> list[OutFact]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.meters.publish.load", lambda: None)
-        return publish([Change(record, void)], revision, 0)
+def test_seats_that_are_cut_short_are_refused() -> None:
+    teams = Teams(Rules())
+    teams.apply([(0, Event(Kind.LOGGED_IN, 0, "acme", "", "phone", "s", "i", agent_id="ann", app_ids=("shop",)))], 0, 0, [], 1)
+    teams.apply([(0, Event(Kind.ASSIGNED, 0, "acme", "shop", "ann", "s", "i", agent_id="ann"))], 0, 0, [], 2)
+    [whole] = teams.states_of(0)
+    for twin in (Teams(Rules()), NativeTeams(Rules())):
+        for cut in range(len(whole)):
+            with pytest.raises(StateCorrupt, match="cannot be read"):
+                twin.load(0, [whole[:cut]], 0)
+        twin.load(0, [whole], 0)
+        assert twin.states_of(0) == [whole]
 
 
 def test_times_are_read_alike() -> None:

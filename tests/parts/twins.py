@@ -9,7 +9,7 @@ import pytest
 
 from services.native import load
 
-USERS: Final = ("services.meters.twins", "services.meters.seats", "services.meters.publish", "services.ingest.columns", "services.cli.heads")
+USERS: Final = ("services.meters.twins", "services.ingest.columns", "services.cli.heads")
 """Modules that ask which twin there is."""
 
 

@@ -15,6 +15,9 @@ pub const VOICE_STARTED: u8 = 11;
 pub const VOICE_PROGRESS: u8 = 12;
 pub const VOICE_ENDED: u8 = 13;
 pub const FIRST_ALERT: u8 = 14;
+pub const LOGGED_IN: u8 = 16;
+pub const ASSIGNED: u8 = 18;
+pub const UNASSIGNED: u8 = 19;
 
 /// Only their hour is kept, they are no rows (`talk.UNKEPT`).
 pub fn is_unkept(kind: u8) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Rule: what it gives is what the Python it stands in for gives, byte for byte; the tests of both are the same, and a test compares them on random logs.
 
+mod assignments;
 mod binary;
 mod columns;
 mod decode;
@@ -9,26 +10,32 @@ mod episode;
 mod hours;
 mod json;
 mod kinds;
+mod logins;
 mod msgpack;
 mod names;
 mod publish;
 mod records;
 mod rules;
-mod seats;
 mod talk;
 mod talks;
+mod teams;
+mod timeline;
 mod times;
 mod usage;
 mod voice;
 mod walk;
+mod workspace;
 
 use crate::columns::{page_of, talk_key, Columns};
 use crate::msgpack::{Damaged, Reader};
 use crate::talks::Row;
+use crate::teams::Topic;
+use crate::workspace::{AgentEvent, SeatRules};
 use hashbrown::HashSet;
 use mimalloc::MiMalloc;
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
@@ -43,7 +50,7 @@ extern "C" {
 
 impl From<Damaged> for PyErr {
     fn from(_: Damaged) -> PyErr {
-        PyValueError::new_err("the state of a conversation cannot be read")
+        PyValueError::new_err("the state of a conversation or a workspace cannot be read")
     }
 }
 
@@ -167,6 +174,109 @@ impl Talks {
     }
 }
 
+/// The workspaces of one batches partition: `services.meters.teams.Teams`.
+#[pyclass]
+struct Teams {
+    inner: teams::Teams,
+    peaks: Py<PyString>,
+    logins: Py<PyString>,
+    assignments: Py<PyString>,
+}
+
+#[pymethods]
+impl Teams {
+    /// `peaks`, `logins`, `assignments`: the topics of the three kinds of facts.
+    #[new]
+    fn new(login_timeout_ms: i64, lateness_ms: i64, peaks: Py<PyString>, logins: Py<PyString>, assignments: Py<PyString>) -> Teams {
+        Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), peaks, logins, assignments }
+    }
+
+    /// Fold (page, `Event`) in and wake what falls due: (topic, id, workspace, value) of each fact to publish, in their order (F4).
+    fn apply<'py>(
+        &mut self,
+        py: Python<'py>,
+        events: Vec<(u32, Bound<'py, PyAny>)>,
+        from_ms: i64,
+        to_ms: i64,
+        ahead: Vec<u32>,
+        revision: i64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let told = events.iter().map(|(page, event)| Ok((*page, Told::of(event)?))).collect::<PyResult<Vec<_>>>()?;
+        let rows = told.iter().map(|(page, told)| Ok((*page, told.workspace_id.to_str()?, told.event()?))).collect::<PyResult<Vec<_>>>()?;
+        let facts = self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision);
+        let facts = facts.into_iter().map(|fact| {
+            let topic = match fact.topic {
+                Topic::Peaks => &self.peaks,
+                Topic::Logins => &self.logins,
+                Topic::Assignments => &self.assignments,
+            };
+            let parts = (topic.clone_ref(py), PyBytes::new(py, fact.id.as_bytes()), &*fact.workspace_id, PyBytes::new(py, &fact.value));
+            parts.into_pyobject(py)
+        });
+        PyList::new(py, facts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+    }
+
+    /// T4: drop what no event can change any more.
+    fn sweep(&mut self, least_log_ms: i64, watermark_ms: i64) {
+        self.inner.sweep(least_log_ms, watermark_ms);
+    }
+
+    /// Pages whose records must be written, but those that are `ahead`.
+    fn take_changed(&mut self, ahead: Vec<u32>) -> Vec<u32> {
+        self.inner.take_changed(&ahead.into_iter().collect())
+    }
+
+    /// The workspaces of a page, by id.
+    fn states_of<'py>(&mut self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.inner.states_of(page).iter().map(|bytes| PyBytes::new(py, bytes)))
+    }
+
+    /// Take a page's workspaces from its record.
+    fn load(&mut self, page: u32, states: Vec<Bound<'_, PyBytes>>, published_ms: i64) -> PyResult<()> {
+        for bytes in states {
+            self.inner.load(page, bytes.as_bytes(), published_ms)?;
+        }
+        Ok(())
+    }
+}
+
+/// What of an `Event` is Python's, kept while its texts are borrowed.
+struct Told<'py> {
+    kind: u8,
+    at_ms: i64,
+    workspace_id: Bound<'py, PyString>,
+    app_id: Bound<'py, PyString>,
+    subject: Bound<'py, PyString>,
+    agent_id: Bound<'py, PyString>,
+    app_ids: Vec<Bound<'py, PyString>>,
+}
+
+impl<'py> Told<'py> {
+    fn of(event: &Bound<'py, PyAny>) -> PyResult<Told<'py>> {
+        let py = event.py();
+        Ok(Told {
+            kind: event.getattr(intern!(py, "kind"))?.extract()?,
+            at_ms: event.getattr(intern!(py, "time_ms"))?.extract()?,
+            workspace_id: event.getattr(intern!(py, "workspace_id"))?.extract()?,
+            app_id: event.getattr(intern!(py, "app_id"))?.extract()?,
+            subject: event.getattr(intern!(py, "subject"))?.extract()?,
+            agent_id: event.getattr(intern!(py, "agent_id"))?.extract()?,
+            app_ids: event.getattr(intern!(py, "app_ids"))?.extract()?,
+        })
+    }
+
+    fn event(&self) -> PyResult<AgentEvent<'_>> {
+        Ok(AgentEvent {
+            kind: self.kind,
+            at_ms: self.at_ms,
+            app_id: self.app_id.to_str()?,
+            subject: self.subject.to_str()?,
+            agent_id: self.agent_id.to_str()?,
+            app_ids: self.app_ids.iter().map(|app| app.to_str()).collect::<PyResult<_>>()?,
+        })
+    }
+}
+
 /// The rows of one poll by batches partition: `services.ingest.rows.Columns`.
 #[pyclass]
 struct Poll {
@@ -244,29 +354,6 @@ impl Poll {
     }
 }
 
-/// (scope, peak, peak at, agents) of a quarter with somebody present, by scope: `services.meters.seats`. Presences as (start, end, agent, apps, login).
-#[pyfunction]
-fn peaks<'py>(presences: &Bound<'py, PyList>, quarter_ms: i64) -> PyResult<Vec<(String, usize, i64, usize)>> {
-    type Fields<'py> = (i64, i64, Bound<'py, PyString>, Vec<Bound<'py, PyString>>, Bound<'py, PyAny>);
-    let rows: Vec<Fields> = presences.iter().map(|presence| presence.extract()).collect::<PyResult<_>>()?;
-    let mut found = Vec::with_capacity(rows.len());
-    for (start_ms, end_ms, agent_id, app_ids, _) in &rows {
-        let app_ids = app_ids.iter().map(|app| app.to_str()).collect::<PyResult<_>>()?;
-        found.push(seats::Presence { start_ms: *start_ms, end_ms: *end_ms, agent_id: agent_id.to_str()?, app_ids });
-    }
-    Ok(seats::peaks(&found, quarter_ms).into_iter().map(|(scope, peak, at, agents)| (scope.to_owned(), peak, at, agents)).collect())
-}
-
-/// (id, value) of the fact of a seat peak: `services.meters.publish`. A peak as (ident, workspace, app, quarter, peak, its instant, agents).
-#[pyfunction]
-fn peak_fact<'py>(py: Python<'py>, record: &Bound<'py, PyTuple>, is_void: bool, revision: i64) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    type Fields<'py> = (Bound<'py, PyAny>, Bound<'py, PyString>, Bound<'py, PyString>, i64, i64, i64, i64);
-    let (_, workspace_id, app_id, quarter_ms, peak, peak_at_ms, agents): Fields = record.extract()?;
-    let record = publish::Peak { workspace_id: workspace_id.to_str()?, app_id: app_id.to_str()?, quarter_ms, peak, peak_at_ms, agents };
-    let (id, value) = publish::publish_peak(&record, is_void, revision);
-    Ok((PyBytes::new(py, id.as_bytes()), PyBytes::new(py, &value)))
-}
-
 /// The event times of lines, where they are told plainly: `services.cli.heads.read_time`. None is left to Python.
 #[pyfunction]
 fn event_times(lines: Vec<Bound<'_, PyBytes>>) -> Vec<Option<i64>> {
@@ -295,10 +382,9 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 #[pymodule]
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_times, module)?)?;
-    module.add_function(wrap_pyfunction!(peak_fact, module)?)?;
-    module.add_function(wrap_pyfunction!(peaks, module)?)?;
     module.add_function(wrap_pyfunction!(row_binary, module)?)?;
     module.add("RowsDamaged", module.py().get_type::<RowsDamaged>())?;
     module.add_class::<Poll>()?;
-    module.add_class::<Talks>()
+    module.add_class::<Talks>()?;
+    module.add_class::<Teams>()
 }

@@ -65,6 +65,15 @@ pub type Read<T> = Result<T, Damaged>;
 pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// An array of so many values, no more and no less.
+    pub fn array_of(&mut self, len: usize) -> Read<()> {
+        if self.array()? == len {
+            Ok(())
+        } else {
+            Err(Damaged)
+        }
+    }
+
     pub fn array(&mut self) -> Read<usize> {
         match self.byte()? {
             tag @ 0x90..=0x9f => Ok((tag & 0x0f) as usize),

@@ -1,9 +1,11 @@
-//! Give a record its id, revision and wire form (schemas/README F1-F4). The twin of `services/meters/publish.py`, for conversations, calls and seat peaks.
+//! Give a record its id, revision and wire form (schemas/README F1-F4). The twin of `services/meters/publish.py`, for all facts but those of alerts.
 
+use crate::logins::Text;
 use crate::names::split_key;
 use crate::records::{Body, Record, What};
 use crate::talk::Talk;
 use crate::times::format_ms;
+use crate::workspace::Seat;
 use sha2::{Digest, Sha256};
 
 /// One record of an aggregate topic.
@@ -19,7 +21,8 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
     let id = id_of(record, workspace_id, app_id, subject);
     let is_session = matches!(record.body, Body::Session { .. });
     let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id);
-    out.head(revision, is_void, workspace_id, app_id);
+    out.head(revision, is_void, workspace_id);
+    out.text("app_id", app_id);
     if is_session {
         out.text("type", word(record.ident.what));
     }
@@ -39,10 +42,7 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
         }
         Body::Episode { end_ms, reason, sessions, human_ms } => {
             out.instant("start", record.ident.t0);
-            match end_ms {
-                Some(end_ms) => out.instant("end", *end_ms),
-                None => out.name("end").extend_from_slice(b"null"),
-            }
+            out.optional("end", *end_ms);
             out.text("end_reason", reason);
             out.number("sessions", *sessions);
             out.number("human_ms", *human_ms);
@@ -51,26 +51,42 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
     Fact { is_session, workspace_id: workspace_id.to_owned(), value: out.end(), id }
 }
 
-/// The most seats of a quarter, of a workspace or of one of its apps (S2, S3).
-pub struct Peak<'a> {
-    pub workspace_id: &'a str,
-    pub app_id: &'a str,
-    pub quarter_ms: i64,
-    pub peak: i64,
-    pub peak_at_ms: i64,
-    pub agents: i64,
-}
-
-/// (id, value).
-pub fn publish_peak(record: &Peak, is_void: bool, revision: i64) -> (String, Vec<u8>) {
-    let id = fact_id(&["peak", record.workspace_id, record.app_id], &[record.quarter_ms]);
-    let mut out = Json::new("seat_peak_id", &id);
-    out.head(revision, is_void, record.workspace_id, record.app_id);
-    out.instant("quarter", record.quarter_ms);
-    out.number("peak", record.peak);
-    out.instant("peak_at", record.peak_at_ms);
-    out.number("agents", record.agents);
-    (id, out.end())
+/// (id, value) of a seat peak, a login or an assignment.
+pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i64) -> (String, Vec<u8>) {
+    match seat {
+        Seat::Peak { quarter_ms, peak } => {
+            let id = fact_id(&["peak", workspace_id, &peak.scope], &[*quarter_ms]);
+            let mut out = Json::new("seat_peak_id", &id);
+            out.head(revision, is_void, workspace_id);
+            out.text("app_id", &peak.scope);
+            out.instant("quarter", *quarter_ms);
+            out.number("peak", peak.peak as i64);
+            out.instant("peak_at", peak.peak_at_ms);
+            out.number("agents", peak.agents as i64);
+            (id, out.end())
+        }
+        Seat::Login { login_id, agent_id, app_ids, start_ms, end_ms } => {
+            let id = fact_id(&["login", workspace_id, login_id], &[*start_ms]);
+            let mut out = Json::new("agent_login_id", &id);
+            out.head(revision, is_void, workspace_id);
+            out.text("login_id", login_id);
+            out.text("agent_id", agent_id);
+            out.texts("app_ids", app_ids);
+            out.instant("start", *start_ms);
+            out.optional("end", *end_ms);
+            (id, out.end())
+        }
+        Seat::Assignment { app_id, agent_id, start_ms, end_ms } => {
+            let id = fact_id(&["assignment", workspace_id, app_id, agent_id], &[*start_ms]);
+            let mut out = Json::new("agent_assignment_id", &id);
+            out.head(revision, is_void, workspace_id);
+            out.text("app_id", app_id);
+            out.text("agent_id", agent_id);
+            out.instant("start", *start_ms);
+            out.optional("end", *end_ms);
+            (id, out.end())
+        }
+    }
 }
 
 fn word(what: What) -> &'static str {
@@ -121,11 +137,10 @@ impl Json {
     }
 
     /// What every fact tells after its id.
-    fn head(&mut self, revision: i64, is_void: bool, workspace_id: &str, app_id: &str) {
+    fn head(&mut self, revision: i64, is_void: bool, workspace_id: &str) {
         self.number("revision", revision);
         self.text("status", if is_void { "void" } else { "closed" });
         self.text("workspace_id", workspace_id);
-        self.text("app_id", app_id);
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
@@ -148,6 +163,25 @@ impl Json {
         out.push(b'"');
         out.extend_from_slice(&format_ms(instant_ms));
         out.push(b'"');
+    }
+
+    fn optional(&mut self, name: &str, instant_ms: Option<i64>) {
+        match instant_ms {
+            Some(instant_ms) => self.instant(name, instant_ms),
+            None => self.name(name).extend_from_slice(b"null"),
+        }
+    }
+
+    fn texts(&mut self, name: &str, values: &[Text]) {
+        let out = self.name(name);
+        out.push(b'[');
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            quote(out, value);
+        }
+        out.push(b']');
     }
 
     fn end(mut self) -> Vec<u8> {

@@ -1,0 +1,135 @@
+//! The workspaces of one batches partition whose agents log in and out: fold events in, wake what falls due, let go what is past (SPEC S1-S6, T4).
+//! The twin of `services/meters/teams.py`: same facts, same bytes.
+
+use crate::logins::Text;
+use crate::msgpack::Read;
+use crate::publish::publish_seat;
+use crate::rules::FOREVER_MS;
+use crate::workspace::{AgentEvent, Seat, SeatRules, Workspace};
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeSet;
+
+/// Which of the three topics of seats a fact is for; in their order (F4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    Peaks,
+    Logins,
+    Assignments,
+}
+
+/// One record of an aggregate topic.
+pub struct SeatFact {
+    pub topic: Topic,
+    pub id: String,
+    pub workspace_id: Text,
+    pub value: Vec<u8>,
+}
+
+/// A workspace, and when it is to be woken.
+struct Member {
+    workspace: Workspace,
+    alarm_ms: i64,
+}
+
+pub struct Teams {
+    rules: SeatRules,
+    pages: HashMap<u32, HashMap<Text, Member>>,
+    /// The least watermark at which a workspace has something to publish.
+    alarms: BTreeSet<(i64, u32, Text)>,
+    changed_pages: HashSet<u32>,
+}
+
+impl Teams {
+    pub fn new(rules: SeatRules) -> Teams {
+        Teams { rules, pages: HashMap::new(), alarms: BTreeSet::new(), changed_pages: HashSet::new() }
+    }
+
+    /// Put (page, workspace, event) into their workspaces while the watermark moves and wake what falls due, but on pages that are `ahead` (E2): facts (F4).
+    pub fn apply(&mut self, events: Vec<(u32, &str, AgentEvent)>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64) -> Vec<SeatFact> {
+        let mut found = Vec::new();
+        let mut by_workspace: HashMap<(u32, &str), Vec<AgentEvent>> = HashMap::new();
+        for (page, workspace_id, event) in events {
+            by_workspace.entry((page, workspace_id)).or_default().push(event);
+        }
+        for ((page, workspace_id), mine) in by_workspace {
+            self.changed_pages.insert(page);
+            self.advance(page, &workspace_id.into(), &mine, from_ms, to_ms, revision, &mut found);
+        }
+        while self.alarms.first().is_some_and(|(at_ms, ..)| *at_ms <= to_ms) {
+            let Some((_, page, workspace_id)) = self.alarms.pop_first() else { break };
+            if let Some(member) = self.pages.get_mut(&page).and_then(|workspaces| workspaces.get_mut(&workspace_id)) {
+                member.alarm_ms = FOREVER_MS;
+            }
+            if !ahead.contains(&page) {
+                self.advance(page, &workspace_id, &[], from_ms, to_ms, revision, &mut found);
+            }
+        }
+        found.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
+        found
+    }
+
+    /// T4: drop what no event can change any more.
+    pub fn sweep(&mut self, least_log_ms: i64, watermark_ms: i64) {
+        for (&page, workspaces) in &mut self.pages {
+            workspaces.retain(|workspace_id, member| {
+                let is_kept = member.workspace.forget(least_log_ms, watermark_ms);
+                if !is_kept {
+                    self.alarms.remove(&(member.alarm_ms, page, workspace_id.clone()));
+                    self.changed_pages.insert(page);
+                }
+                is_kept
+            });
+        }
+    }
+
+    /// Pages whose records must be written; those that are `ahead` stay for a later call.
+    pub fn take_changed(&mut self, ahead: &HashSet<u32>) -> Vec<u32> {
+        self.changed_pages.extract_if(|page| !ahead.contains(page)).collect()
+    }
+
+    /// The workspaces of a page, by id.
+    pub fn states_of(&mut self, page: u32) -> Vec<Vec<u8>> {
+        let mut workspaces: Vec<_> = self.pages.get_mut(&page).into_iter().flatten().collect();
+        workspaces.sort_unstable_by_key(|(workspace_id, _)| *workspace_id);
+        workspaces.into_iter().map(|(workspace_id, member)| member.workspace.write(workspace_id)).collect()
+    }
+
+    /// Take a workspace of a page from its record.
+    pub fn load(&mut self, page: u32, bytes: &[u8], published_ms: i64) -> Read<()> {
+        let (workspace_id, workspace) = Workspace::read(bytes, published_ms, self.rules)?;
+        let workspace_id: Text = workspace_id.into();
+        self.pages.entry(page).or_default().insert(workspace_id.clone(), Member { workspace, alarm_ms: FOREVER_MS });
+        self.set_alarm(page, &workspace_id);
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, revision: i64, found: &mut Vec<SeatFact>) {
+        let rules = self.rules;
+        let workspaces = self.pages.entry(page).or_default();
+        let member = workspaces.entry(workspace_id.clone()).or_insert_with(|| Member { workspace: Workspace::new(rules), alarm_ms: FOREVER_MS });
+        for (seat, is_void) in member.workspace.advance(events, from_ms, to_ms) {
+            let topic = match seat {
+                Seat::Peak { .. } => Topic::Peaks,
+                Seat::Login { .. } => Topic::Logins,
+                Seat::Assignment { .. } => Topic::Assignments,
+            };
+            let (id, value) = publish_seat(workspace_id, &seat, is_void, revision);
+            found.push(SeatFact { topic, id, workspace_id: workspace_id.clone(), value });
+        }
+        self.set_alarm(page, workspace_id);
+    }
+
+    fn set_alarm(&mut self, page: u32, workspace_id: &Text) {
+        let Some(member) = self.pages.get_mut(&page).and_then(|workspaces| workspaces.get_mut(workspace_id)) else { return };
+        let old_ms = std::mem::replace(&mut member.alarm_ms, member.workspace.due_ms);
+        if old_ms != member.alarm_ms {
+            if old_ms < FOREVER_MS {
+                self.alarms.remove(&(old_ms, page, workspace_id.clone()));
+            }
+            if member.alarm_ms < FOREVER_MS {
+                self.alarms.insert((member.alarm_ms, page, workspace_id.clone()));
+            }
+        }
+    }
+}
