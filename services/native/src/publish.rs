@@ -20,7 +20,7 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
     let (workspace_id, app_id, subject) = split_key(&talk.key);
     let id = id_of(record, workspace_id, app_id, subject);
     let is_session = matches!(record.body, Body::Session { .. });
-    let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id);
+    let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id, 640);
     out.head(revision, is_void, workspace_id);
     out.text("app_id", app_id);
     if is_session {
@@ -56,7 +56,7 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
     match seat {
         Seat::Peak { quarter_ms, peak } => {
             let id = fact_id(&["peak", workspace_id, &peak.scope], &[*quarter_ms]);
-            let mut out = Json::new("seat_peak_id", &id);
+            let mut out = Json::new("seat_peak_id", &id, 320);
             out.head(revision, is_void, workspace_id);
             out.text("app_id", &peak.scope);
             out.instant("quarter", *quarter_ms);
@@ -67,7 +67,7 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
         }
         Seat::Login { login_id, agent_id, app_ids, start_ms, end_ms } => {
             let id = fact_id(&["login", workspace_id, login_id], &[*start_ms]);
-            let mut out = Json::new("agent_login_id", &id);
+            let mut out = Json::new("agent_login_id", &id, 320);
             out.head(revision, is_void, workspace_id);
             out.text("login_id", login_id);
             out.text("agent_id", agent_id);
@@ -78,7 +78,7 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
         }
         Seat::Assignment { app_id, agent_id, start_ms, end_ms } => {
             let id = fact_id(&["assignment", workspace_id, app_id, agent_id], &[*start_ms]);
-            let mut out = Json::new("agent_assignment_id", &id);
+            let mut out = Json::new("agent_assignment_id", &id, 320);
             out.head(revision, is_void, workspace_id);
             out.text("app_id", app_id);
             out.text("agent_id", agent_id);
@@ -127,8 +127,9 @@ fn fact_id(texts: &[&str], numbers: &[i64]) -> String {
 struct Json(Vec<u8>);
 
 impl Json {
-    fn new(name: &str, value: &str) -> Json {
-        let mut out = Json(Vec::with_capacity(640));
+    /// `room`: for so many bytes, about as long as it will be.
+    fn new(name: &str, value: &str, room: usize) -> Json {
+        let mut out = Json(Vec::with_capacity(room));
         out.0.push(b'{');
         quote(&mut out.0, name);
         out.0.push(b':');
