@@ -35,6 +35,10 @@ class Days:
         found = {t0_day for start_day, t0_day, _ in self.counted if first <= start_day <= last}
         return sorted(found | {day for day in self.uncounted if day <= last}) or [first]
 
+    def rows_at_most(self, length_ms: int) -> float:
+        """How many sessions start in so long a time on the busiest of these days, if they lie evenly in it."""
+        return max(self.rows_by_start().values(), default=0) * length_ms / DAY_MS
+
     def rows_by_start(self) -> dict[str, int]:
         rows = dict.fromkeys(self.uncounted, UNCOUNTED_ROWS)
         for start_day, _, count in self.counted:

@@ -31,6 +31,9 @@ EPISODE_FIELDS: Final = (
     "start", "end", "end_reason", "sessions", "human_ms",
 )  # fmt: skip
 _INSTANTS: Final = ("conversation_start", "start", "end")
+_T0_MS: Final = "toUnixTimestamp64Milli(start)"
+_ENDS: Final = f"""SELECT 'usage' AS type, app_id, conversation_id, {_T0_MS} AS t0_ms, t0_ms AS start_ms, toUnixTimestamp64Milli(end) AS end_ms
+FROM conversations FINAL"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,18 @@ def session_parameters(question: SessionQuestion, t0_days: Sequence[str], window
     return scope_parameters(question.scope) | {"t0_days": list(t0_days), "from": window[0], "to": window[1]} | lists
 
 
+def ends_statement(scope: Scope, t0_days: Sequence[str], window: tuple[int, int]) -> Statement:
+    """Rows as those of `ends_statements`: one of each conversation that begins in the window, which these days hold."""
+    in_window = f"{_T0_MS} >= {{from:Int64}} AND {_T0_MS} < {{to:Int64}}"
+    text = f"{_ENDS}\nWHERE {scope_sql(scope)} AND toDate(start) IN {{t0_days:Array(Date)}} AND {in_window} AND status = 'closed'"
+    return Statement(text, scope_parameters(scope) | {"t0_days": list(t0_days), "from": window[0], "to": window[1]})
+
+
 def ends_statements(scope: Scope, keys: Sequence[Key]) -> list[Statement]:
     """Rows (type, app, conversation, t0, start, end or null): one of each of these conversations that is known, and of each session of these calls. The end
     of the row that starts last counts; the reader finds it, for ClickHouse needs longer to understand an aggregate than to send more rows. To be asked side by
     side, one of conversations and one of calls."""
-    of_talks = f"""SELECT 'usage' AS type, app_id, conversation_id, toUnixTimestamp64Milli(start) AS t0_ms, t0_ms AS start_ms,
-    toUnixTimestamp64Milli(end) AS end_ms
-FROM conversations FINAL
-WHERE {_at_keys(scope, "start")} AND status = 'closed'"""
+    of_talks = f"{_ENDS}\nWHERE {_at_keys(scope, 'start')} AND status = 'closed'"
     of_calls = f"""SELECT 'voice' AS type, app_id, conversation_id, toUnixTimestamp64Milli(conversation_start) AS t0_ms,
     toUnixTimestamp64Milli(start) AS start_ms, if(rule = 'V1:ended', toUnixTimestamp64Milli(end), NULL) AS end_ms
 FROM billing_sessions FINAL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import chain
 from operator import itemgetter
@@ -16,6 +16,7 @@ from services.query.session_statements import (
     SESSION_FIELDS,
     Key,
     SessionQuestion,
+    ends_statement,
     ends_statements,
     episode_statement,
     neighbours_statement,
@@ -28,6 +29,10 @@ from services.query.trends import Json, range_echo
 
 PART_MS: Final = 15 * 60_000
 """What one session covers of the clock (U6)."""
+TALK_MS: Final = 6 * 60 * 60_000
+"""Before it began hardly a conversation of a session that starts now."""
+TALKS_MAX: Final = 2_000
+"""More are not read for a page: it asks for its own when it knows them."""
 _INSTANTS: Final = ("conversation_start", "start", "end")
 _WHY: Final = {
     "U7:full": "It ends where the bot clock reads {to_min} minutes: the conversation went on, or did not end before.",
@@ -47,13 +52,13 @@ def binding(question: SessionQuestion) -> str:
 def page_answer(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, limit: int, as_of_ms: int | None) -> Json:
     """`answers.SessionPage`; one row more than asked for tells whether there is another page."""
     scope, period = question.scope, question.period
-    rows = _page_rows(reader, question, days, after, limit + 1, as_of_ms)
+    rows, told = _page_rows(reader, question, days, after, limit + 1, as_of_ms)
     page = [dict(zip(SESSION_FIELDS, row, strict=True)) for row in rows[:limit]]
     more = None
     if len(rows) > limit:
         last = page[-1]
         more = write_cursor(Cursor(binding(question), period.from_ms, period.to_ms, last["start"], last["billing_session_id"]))
-    ends = _ends(reader, scope, page)
+    ends = _ends(reader, scope, page, told)
     return {
         "workspace_id": scope.workspace_id,
         "app_ids": list(scope.app_ids),
@@ -83,29 +88,46 @@ def one_answer(reader: Reader, scope: Scope, billing_session_id: str, period: Pe
     }
 
 
-def _page_rows(reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, wanted: int, as_of_ms: int | None) -> list[Row]:
-    """The window grows until there are enough rows: a page of a busy year reads minutes of it."""
+def _page_rows(
+    reader: Reader, question: SessionQuestion, days: ReadDays, after: Position | None, wanted: int, as_of_ms: int | None
+) -> tuple[list[Row], list[Row]]:
+    """The sessions, and rows of `ends_statements` of most of their conversations: those that began shortly before are few, and asked for meanwhile.
+
+    The window grows until there are enough rows: a page of a busy year reads minutes of it.
+    """
     descending = question.order == "desc"
     from_ms, to_ms = question.period.from_ms, question.period.to_ms
     if after:
         from_ms, to_ms = (from_ms, after.start_ms + 1) if descending else (after.start_ms, to_ms)
     rows: list[Row] = []
+    told: list[Row] = []
     whole = (from_ms, to_ms)
     grown = page_windows(days, *whole, wanted, descending=descending, as_of_ms=as_of_ms)
     pieces = iter([(days(*whole), whole)]) if question.which.is_rare else grown
     for known, window in pieces:
-        rows += reader.rows(session_page(question, known.of_t0(*window), window, after, wanted - len(rows)))
+        t0_days, since_ms = known.of_t0(*window), window[0] - TALK_MS
+        asked = [session_page(question, t0_days, window, after, wanted - len(rows))]
+        if not question.which.is_rare and known.rows_at_most(window[1] - since_ms) <= TALKS_MAX:
+            asked.append(ends_statement(question.scope, t0_days, (since_ms, window[1])))
+        found, *ends = rows_of_each(reader, asked)
+        rows += found
+        told += chain(*ends)
         if len(rows) >= wanted:
             break
-    return rows
+    return rows, told
 
 
-def _ends(reader: Reader, scope: Scope, sessions: Sequence[Json]) -> dict[Key, int | None]:
-    """Where the conversations and calls of these sessions end. A session that the end of its call ended tells it itself."""
+def _ends(reader: Reader, scope: Scope, sessions: Sequence[Json], rows: Sequence[Row] = ()) -> dict[Key, int | None]:
+    """Where the conversations and calls of these sessions end, of those that these rows do not tell. One that the end of its call ended tells it itself."""
     told: dict[Key, int | None] = {_key(fields): fields["end"] for fields in sessions if fields["rule"] == "V1:ended"}
+    told |= _by_key(rows)
     wanted = sorted({_key(fields) for fields in sessions if fields["type"] != "alert"} - told.keys())
-    by_start = sorted(chain(*rows_of_each(reader, ends_statements(scope, wanted))), key=itemgetter(4))
-    return told | {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, _, end_ms in by_start}
+    return told | _by_key(chain(*rows_of_each(reader, ends_statements(scope, wanted))))
+
+
+def _by_key(rows: Iterable[Row]) -> dict[Key, int | None]:
+    """The end of the row that starts last counts."""
+    return {(kind, app, conversation, t0_ms): end_ms for kind, app, conversation, t0_ms, _, end_ms in sorted(rows, key=itemgetter(4))}
 
 
 def _key(fields: Json) -> Key:

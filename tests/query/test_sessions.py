@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.query import sessions
 from tests.query.conftest import Api
 from tests.query.stage import ClickHouse, Fact, conversation, session
 
@@ -76,6 +77,28 @@ def test_an_item_is_the_fact_with_its_instants_in_the_zone(api: Api, clickhouse:
     instants = {"conversation_start": "15:45", "conversation_end": "16:16", "start": "16:00", "end": "16:16"}
     expected = {name: value for name, value in fact.items() if name not in {"status", "workspace_id"}}
     assert item == expected | {name: f"2026-03-02T{local}:00.000+05:45" for name, local in instants.items()}
+
+
+@pytest.mark.parametrize("talks_max", [-1, 1_000_000])
+def test_the_end_of_a_conversation_is_told_whether_it_was_asked_for_meanwhile_or_afterwards(
+    api: Api, clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch, talks_max: int
+) -> None:
+    """Of one that began shortly before its session, of one that began the day before, of one that is unknown, and of a call."""
+    monkeypatch.setattr(sessions, "TALKS_MAX", talks_max)
+    w, now, before = api.workspace, "2026-03-02T10:00", "2026-03-01T09:00"
+    clickhouse.put(
+        "billing_sessions",
+        session(w, now, conversation_id="now"),
+        session(w, "2026-03-02T10:01", t0=before, conversation_id="before"),
+        session(w, "2026-03-02T10:02", conversation_id="unknown"),
+        session(w, "2026-03-02T10:03", conversation_id="call", type="voice", rule="V1:full"),
+        session(w, "2026-03-02T10:18", t0="2026-03-02T10:03", end="2026-03-02T10:20", conversation_id="call", type="voice", rule="V1:ended"),
+    )
+    clickhouse.put("conversations", conversation(w, now, "2026-03-02T10:05", conversation_id="now"))
+    clickhouse.put("conversations", conversation(w, before, "2026-03-02T11:00", conversation_id="before"))
+    api.now = "2026-03-20T00:00"
+    ends = [item["conversation_end"] for item in api.ok(LIST, **MARCH, limit=4)["sessions"]]
+    assert ends == ["2026-03-02T10:05:00.000+00:00", "2026-03-02T11:00:00.000+00:00", None, "2026-03-02T10:20:00.000+00:00"]
 
 
 def test_the_end_of_an_open_conversation_is_null(api: Api, clickhouse: ClickHouse) -> None:
