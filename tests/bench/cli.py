@@ -241,7 +241,7 @@ def query(
     from tests.bench.questions import run_questions
 
     with _place(home) as place, Display("sessions", sessions) as display:
-        tell("query", run_questions(place / "stack", port_base, sessions, workspaces, asked, _shown(display)), keep)
+        tell(report.query_stage(sessions), run_questions(place / "stack", port_base, sessions, workspaces, asked, _shown(display)), keep)
 
 
 @app.command(name="all")
