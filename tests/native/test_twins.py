@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cli.heads import read_time
+from services.events import topics
 from services.events.batches import PAGES, TIMES, Rows, pack, pack_texts
 from services.events.event import Event, Kind
 from services.events.keys import USAGE, VOICE, talk_key, who_text
+from services.events.outgoing import OutFact
 from services.meters.rules import FOREVER_MS, HOUR_MS, QUARTER_MS, Rules
 from services.meters.state import StateCorrupt
 from services.meters.talks import Talks
@@ -133,6 +135,23 @@ def test_seats_are_the_same_bytes(steps: list[tuple[list[Event], int, str]]) -> 
             for twin, of_other in zip(twins, reversed(states), strict=True):
                 for page, workspaces in enumerate(of_other):
                     twin.load(page, workspaces, watermark_ms)
+
+
+@given(TEXTS, TEXTS, TEXTS, st.integers(-(10**15), 4 * 10**14), st.integers(1, 900_000), st.integers(0, 1 << 62))
+def test_seats_of_any_text_and_any_instant_are_written_alike(workspace: str, app: str, agent: str, at_ms: int, lasts_ms: int, revision: int) -> None:
+    """A login, its end, its peaks, and an assignment; then the same without them, as if the logout had come first: what is void."""
+    came = [(Kind.LOGGED_IN, at_ms), (Kind.LOGGED_OUT, at_ms + lasts_ms), (Kind.ASSIGNED, at_ms), (Kind.UNASSIGNED, at_ms + lasts_ms)]
+    late = [(Kind.LOGGED_OUT, at_ms), (Kind.UNASSIGNED, at_ms)]
+    facts: list[list[OutFact]] = []
+    for twin in (Teams(Rules()), NativeTeams(Rules())):
+        found: list[OutFact] = []
+        for number, events in enumerate((came, late)):
+            told = [(0, Event(kind, when_ms, workspace, app, agent + app, "s", "i", agent_id=agent, app_ids=(app, agent))) for kind, when_ms in events]
+            found += twin.apply(told, -FOREVER_MS if number == 0 else at_ms + DAY_MS, at_ms + DAY_MS, [], revision + number)
+        facts.append(found)
+    assert facts[0] == facts[1]
+    assert {fact.topic for fact in facts[0]} == {topics.PEAKS, topics.LOGINS, topics.ASSIGNMENTS}
+    assert any(b'"status":"void"' in fact.value for fact in facts[0])
 
 
 def test_seats_that_are_cut_short_are_refused() -> None:
