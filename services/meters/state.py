@@ -53,6 +53,12 @@ class WorkspaceState(msgspec.Struct, array_like=True, gc=False):
     assignments: list[tuple[str, str, list[tuple[int, bool]]]]
 
 
+class Named(msgspec.Struct, array_like=True, gc=False):
+    """What a `WorkspaceState` begins with, whatever follows."""
+
+    workspace_id: str
+
+
 class PageState(msgspec.Struct, array_like=True, gc=False):
     """One page: everything whose name hashes to it."""
 
@@ -113,6 +119,7 @@ _unpacker = zstandard.ZstdDecompressor().decompressobj
 _encode = msgspec.msgpack.Encoder().encode
 _decode_login = msgspec.msgpack.Decoder(LoginState).decode
 _decode_workspace = msgspec.msgpack.Decoder(WorkspaceState).decode
+_decode_named = msgspec.msgpack.Decoder(Named).decode
 _decode_format = msgspec.msgpack.Decoder(Format).decode
 _decode_page = msgspec.msgpack.Decoder(PageState).decode
 _decode_position = msgspec.msgpack.Decoder(PositionState).decode
@@ -201,7 +208,7 @@ def load_workspace(record: bytes, rules: Rules) -> Workspace:
         s = _decode_workspace(record)
         states = [_decode_login(login) for login in s.logins]
     except msgspec.MsgspecError as error:
-        raise StateCorrupt(f"The state of a workspace's seats cannot be read: {error}.") from error
+        raise seats_corrupt(record, error) from error
     w = Workspace(s.workspace_id, rules)
     for login_id, last_ms, logins, logouts in states:
         login = w.logins[login_id] = Login(login_id, rules)
@@ -210,6 +217,14 @@ def load_workspace(record: bytes, rules: Rules) -> Workspace:
         w.assignments[app_id, agent_id] = assignment = Assignment(app_id, agent_id)
         assignment.marks = marks
     return w
+
+
+def seats_corrupt(record: bytes, error: Exception) -> StateCorrupt:
+    """What to say of a workspace's record that cannot be read."""
+    name = "a workspace"
+    with suppress(msgspec.MsgspecError):
+        name = _decode_named(record).workspace_id
+    return StateCorrupt(f"The state of the seats of {name} cannot be read: {error}.")
 
 
 def _login_record(login: Login) -> msgspec.Raw:

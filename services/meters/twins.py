@@ -10,7 +10,7 @@ from services.events.batches import BatchFormatError, Rows
 from services.events.event import Event
 from services.events.outgoing import OutFact
 from services.meters.rules import Rules
-from services.meters.state import StateCorrupt
+from services.meters.state import seats_corrupt
 from services.meters.talks import Talks
 from services.meters.teams import Teams
 from services.native import load, required
@@ -102,10 +102,11 @@ class NativeTeams:
 
     def load(self, page: int, states: list[bytes], published_ms: int) -> None:
         """See `Teams.load`."""
-        try:
-            self._native.load(page, states, published_ms)
-        except ValueError as error:
-            raise StateCorrupt(f"The state of the seats of page {page} cannot be read: {error}.") from None
+        for state in states:
+            try:
+                self._native.load(page, state, published_ms)
+            except ValueError as error:
+                raise seats_corrupt(state, error) from None
 
 
 PYTHON: Final = Twins(Talks, Teams)

@@ -2,19 +2,16 @@
 
 use crate::logins::{put_once, Text};
 use crate::msgpack::{Read, Reader, Writer};
-use crate::rules::FOREVER_MS;
 
 /// The marks (time, assigned or not) of one (app, agent), sorted, without repetition.
 pub struct Assignment {
     pub app_and_agent: (Text, Text),
-    /// When it is to be looked at again.
-    pub alarm_ms: i64,
     marks: Vec<(i64, bool)>,
 }
 
 impl Assignment {
     pub fn new(app_and_agent: (Text, Text)) -> Assignment {
-        Assignment { app_and_agent, alarm_ms: FOREVER_MS, marks: Vec::new() }
+        Assignment { app_and_agent, marks: Vec::new() }
     }
 
     pub fn add(&mut self, at_ms: i64, assigned: bool) {

@@ -2,6 +2,7 @@
 //!
 //! Rule: what it gives is what the Python it stands in for gives, byte for byte; the tests of both are the same, and a test compares them on random logs.
 
+mod alarms;
 mod assignments;
 mod binary;
 mod columns;
@@ -231,12 +232,9 @@ impl Teams {
         PyList::new(py, self.inner.states_of(page).iter().map(|bytes| PyBytes::new(py, bytes)))
     }
 
-    /// Take a page's workspaces from its record.
-    fn load(&mut self, page: u32, states: Vec<Bound<'_, PyBytes>>, published_ms: i64) -> PyResult<()> {
-        for bytes in states {
-            self.inner.load(page, bytes.as_bytes(), published_ms)?;
-        }
-        Ok(())
+    /// Take a workspace of a page from its record.
+    fn load(&mut self, page: u32, state: &[u8], published_ms: i64) -> PyResult<()> {
+        Ok(self.inner.load(page, state, published_ms)?)
     }
 }
 

@@ -27,8 +27,6 @@ struct LoggedIn {
 /// The logins and logouts of one login id, sorted, without repetition.
 pub struct Login {
     pub login_id: Text,
-    /// When it is to be looked at again.
-    pub alarm_ms: i64,
     pub last_ms: i64,
     logins: Vec<LoggedIn>,
     logouts: Vec<i64>,
@@ -38,7 +36,7 @@ pub struct Login {
 
 impl Login {
     pub fn new(login_id: Text) -> Login {
-        Login { login_id, alarm_ms: FOREVER_MS, last_ms: -FOREVER_MS, logins: Vec::new(), logouts: Vec::new(), presences: None }
+        Login { login_id, last_ms: -FOREVER_MS, logins: Vec::new(), logouts: Vec::new(), presences: None }
     }
 
     pub fn add_login(&mut self, at_ms: i64, agent_id: &str, app_ids: &[&str]) {

@@ -1,13 +1,13 @@
 //! The workspaces of one batches partition whose agents log in and out: fold events in, wake what falls due, let go what is past (SPEC S1-S6, T4).
 //! The twin of `services/meters/teams.py`: same facts, same bytes.
 
+use crate::alarms::Alarms;
 use crate::logins::Text;
 use crate::msgpack::Read;
 use crate::publish::publish_seat;
 use crate::rules::FOREVER_MS;
 use crate::workspace::{AgentEvent, Seat, SeatRules, Workspace};
 use hashbrown::{HashMap, HashSet};
-use std::collections::BTreeSet;
 
 /// Which of the three topics of seats a fact is for; in their order (F4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,23 +25,17 @@ pub struct SeatFact {
     pub value: Vec<u8>,
 }
 
-/// A workspace, and when it is to be woken.
-struct Member {
-    workspace: Workspace,
-    alarm_ms: i64,
-}
-
 pub struct Teams {
     rules: SeatRules,
-    pages: HashMap<u32, HashMap<Text, Member>>,
+    pages: HashMap<u32, HashMap<Text, Workspace>>,
     /// The least watermark at which a workspace has something to publish.
-    alarms: BTreeSet<(i64, u32, Text)>,
+    alarms: Alarms<(u32, Text)>,
     changed_pages: HashSet<u32>,
 }
 
 impl Teams {
     pub fn new(rules: SeatRules) -> Teams {
-        Teams { rules, pages: HashMap::new(), alarms: BTreeSet::new(), changed_pages: HashSet::new() }
+        Teams { rules, pages: HashMap::new(), alarms: Alarms::new(), changed_pages: HashSet::new() }
     }
 
     /// Put (page, workspace, event) into their workspaces while the watermark moves and wake what falls due, but on pages that are `ahead` (E2): facts (F4).
@@ -55,11 +49,7 @@ impl Teams {
             self.changed_pages.insert(page);
             self.advance(page, &workspace_id.into(), &mine, from_ms, to_ms, revision, &mut found);
         }
-        while self.alarms.first().is_some_and(|(at_ms, ..)| *at_ms <= to_ms) {
-            let Some((_, page, workspace_id)) = self.alarms.pop_first() else { break };
-            if let Some(member) = self.pages.get_mut(&page).and_then(|workspaces| workspaces.get_mut(&workspace_id)) {
-                member.alarm_ms = FOREVER_MS;
-            }
+        while let Some((page, workspace_id)) = self.alarms.ring(to_ms + 1) {
             if !ahead.contains(&page) {
                 self.advance(page, &workspace_id, &[], from_ms, to_ms, revision, &mut found);
             }
@@ -71,10 +61,10 @@ impl Teams {
     /// T4: drop what no event can change any more.
     pub fn sweep(&mut self, least_log_ms: i64, watermark_ms: i64) {
         for (&page, workspaces) in &mut self.pages {
-            workspaces.retain(|workspace_id, member| {
-                let is_kept = member.workspace.forget(least_log_ms, watermark_ms);
+            workspaces.retain(|workspace_id, workspace| {
+                let is_kept = workspace.forget(least_log_ms, watermark_ms);
                 if !is_kept {
-                    self.alarms.remove(&(member.alarm_ms, page, workspace_id.clone()));
+                    self.alarms.set((page, workspace_id.clone()), FOREVER_MS);
                     self.changed_pages.insert(page);
                 }
                 is_kept
@@ -91,15 +81,15 @@ impl Teams {
     pub fn states_of(&mut self, page: u32) -> Vec<Vec<u8>> {
         let mut workspaces: Vec<_> = self.pages.get_mut(&page).into_iter().flatten().collect();
         workspaces.sort_unstable_by_key(|(workspace_id, _)| *workspace_id);
-        workspaces.into_iter().map(|(workspace_id, member)| member.workspace.write(workspace_id)).collect()
+        workspaces.into_iter().map(|(workspace_id, workspace)| workspace.write(workspace_id)).collect()
     }
 
     /// Take a workspace of a page from its record.
     pub fn load(&mut self, page: u32, bytes: &[u8], published_ms: i64) -> Read<()> {
         let (workspace_id, workspace) = Workspace::read(bytes, published_ms, self.rules)?;
         let workspace_id: Text = workspace_id.into();
-        self.pages.entry(page).or_default().insert(workspace_id.clone(), Member { workspace, alarm_ms: FOREVER_MS });
-        self.set_alarm(page, &workspace_id);
+        self.alarms.set((page, workspace_id.clone()), workspace.due_ms);
+        self.pages.entry(page).or_default().insert(workspace_id, workspace);
         Ok(())
     }
 
@@ -107,8 +97,8 @@ impl Teams {
     fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, revision: i64, found: &mut Vec<SeatFact>) {
         let rules = self.rules;
         let workspaces = self.pages.entry(page).or_default();
-        let member = workspaces.entry(workspace_id.clone()).or_insert_with(|| Member { workspace: Workspace::new(rules), alarm_ms: FOREVER_MS });
-        for (seat, is_void) in member.workspace.advance(events, from_ms, to_ms) {
+        let workspace = workspaces.entry(workspace_id.clone()).or_insert_with(|| Workspace::new(rules));
+        for (seat, is_void) in workspace.advance(events, from_ms, to_ms) {
             let topic = match seat {
                 Seat::Peak { .. } => Topic::Peaks,
                 Seat::Login { .. } => Topic::Logins,
@@ -117,19 +107,6 @@ impl Teams {
             let (id, value) = publish_seat(workspace_id, &seat, is_void, revision);
             found.push(SeatFact { topic, id, workspace_id: workspace_id.clone(), value });
         }
-        self.set_alarm(page, workspace_id);
-    }
-
-    fn set_alarm(&mut self, page: u32, workspace_id: &Text) {
-        let Some(member) = self.pages.get_mut(&page).and_then(|workspaces| workspaces.get_mut(workspace_id)) else { return };
-        let old_ms = std::mem::replace(&mut member.alarm_ms, member.workspace.due_ms);
-        if old_ms != member.alarm_ms {
-            if old_ms < FOREVER_MS {
-                self.alarms.remove(&(old_ms, page, workspace_id.clone()));
-            }
-            if member.alarm_ms < FOREVER_MS {
-                self.alarms.insert((member.alarm_ms, page, workspace_id.clone()));
-            }
-        }
+        self.alarms.set((page, workspace_id.clone()), workspace.due_ms);
     }
 }

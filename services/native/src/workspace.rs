@@ -1,5 +1,6 @@
 //! The seats of one workspace: logins, assignments, and the peak of every quarter (SPEC S1-S6). The twin of `services/meters/workspace.py`.
 
+use crate::alarms::Alarms;
 use crate::assignments::Assignment;
 use crate::kinds;
 use crate::logins::{Login, Presence, Text};
@@ -71,7 +72,7 @@ pub struct Workspace {
     by_app_and_agent: HashMap<(Text, Text), usize>,
     timeline: Timeline,
     /// The next start or end that the watermark passes, of every login and assignment.
-    alarms: BTreeSet<(i64, Subject)>,
+    alarms: Alarms<Subject>,
     /// The least watermark at which there is something to publish.
     pub due_ms: i64,
 }
@@ -87,7 +88,7 @@ impl Workspace {
             assignments: Slab::new(),
             by_app_and_agent: HashMap::new(),
             timeline,
-            alarms: BTreeSet::new(),
+            alarms: Alarms::new(),
             due_ms: FOREVER_MS,
         }
     }
@@ -102,7 +103,9 @@ impl Workspace {
                 shown.insert(slot, self.logins[slot].presences(self.rules.login_timeout_ms).to_vec());
             }
         }
-        self.ring(to_ms, &mut touched);
+        while let Some(subject) = self.alarms.ring(to_ms) {
+            touched.insert(subject);
+        }
         let (mut before, mut after) = (Vec::new(), Vec::new());
         touched.iter().for_each(|&subject| self.look(subject, from_ms, &mut before));
         events.iter().zip(spoken).for_each(|(event, subject)| self.add(subject, event));
@@ -125,7 +128,7 @@ impl Workspace {
             gone.iter().for_each(|presence| self.timeline.remove(slot, presence));
             if is_past {
                 self.by_login_id.remove(&login.login_id);
-                self.alarms.remove(&(login.alarm_ms, Subject::Login(slot)));
+                self.alarms.set(Subject::Login(slot), FOREVER_MS);
             }
             !is_past
         });
@@ -134,7 +137,7 @@ impl Workspace {
             assignment.forget(horizon_ms);
             if assignment.is_empty() {
                 self.by_app_and_agent.remove(&assignment.app_and_agent);
-                self.alarms.remove(&(assignment.alarm_ms, Subject::Assignment(slot)));
+                self.alarms.set(Subject::Assignment(slot), FOREVER_MS);
             }
             !assignment.is_empty()
         });
@@ -198,18 +201,6 @@ impl Workspace {
         self.by_login_id.insert(login_id, slot);
         self.written.push(slot);
         slot
-    }
-
-    /// Whose alarm is before this instant; the alarms are gone.
-    fn ring(&mut self, before_ms: i64, touched: &mut BTreeSet<Subject>) {
-        while self.alarms.first().is_some_and(|(at_ms, _)| *at_ms < before_ms) {
-            let Some((_, subject)) = self.alarms.pop_first() else { break };
-            match subject {
-                Subject::Login(slot) => self.logins[slot].alarm_ms = FOREVER_MS,
-                Subject::Assignment(slot) => self.assignments[slot].alarm_ms = FOREVER_MS,
-            }
-            touched.insert(subject);
-        }
     }
 
     /// S6, S7: the records of a subject at a watermark: a fact when it has passed the start, with its end when it has passed that.
@@ -278,35 +269,22 @@ impl Workspace {
 
     fn set_alarm(&mut self, subject: Subject, watermark_ms: i64) {
         let next = |edges: &mut dyn Iterator<Item = i64>| edges.filter(|&edge| edge >= watermark_ms).min().unwrap_or(FOREVER_MS);
-        let (alarm_ms, next_ms) = match subject {
+        let next_ms = match subject {
             Subject::Login(slot) => {
-                let login = &mut self.logins[slot];
-                let presences = login.presences(self.rules.login_timeout_ms).iter();
-                let next_ms = next(&mut presences.flat_map(|presence| [presence.start_ms, presence.end_ms]));
-                (&mut login.alarm_ms, next_ms)
+                let presences = self.logins[slot].presences(self.rules.login_timeout_ms).iter();
+                next(&mut presences.flat_map(|presence| [presence.start_ms, presence.end_ms]))
             }
             Subject::Assignment(slot) => {
-                let assignment = &mut self.assignments[slot];
-                let intervals = assignment.intervals().into_iter();
-                let next_ms = next(&mut intervals.flat_map(|(start_ms, end_ms)| std::iter::once(start_ms).chain(end_ms)));
-                (&mut assignment.alarm_ms, next_ms)
+                let intervals = self.assignments[slot].intervals().into_iter();
+                next(&mut intervals.flat_map(|(start_ms, end_ms)| std::iter::once(start_ms).chain(end_ms)))
             }
         };
-        let old_ms = std::mem::replace(alarm_ms, next_ms);
-        if old_ms != next_ms {
-            if old_ms < FOREVER_MS {
-                self.alarms.remove(&(old_ms, subject));
-            }
-            if next_ms < FOREVER_MS {
-                self.alarms.insert((next_ms, subject));
-            }
-        }
+        self.alarms.set(subject, next_ms);
     }
 
     fn set_due(&mut self) {
-        let of_alarms = self.alarms.first().map(|(at_ms, _)| at_ms + 1);
-        let of_quarters = self.timeline.next_quarter().map(|quarter_ms| quarter_ms + QUARTER_MS + 1);
-        self.due_ms = of_alarms.into_iter().chain(of_quarters).fold(FOREVER_MS, i64::min);
+        let of_quarters = self.timeline.next_quarter().map_or(FOREVER_MS, |quarter_ms| quarter_ms + QUARTER_MS + 1);
+        self.due_ms = of_quarters.min(self.alarms.next_ms() + 1);
     }
 }
 
