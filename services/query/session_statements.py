@@ -47,6 +47,11 @@ class SessionFilter:
     channel_user_ids: tuple[str, ...] = ()
 
     @property
+    def may_be_usage(self) -> bool:
+        """Whether sessions of conversations are among them."""
+        return not self.types or "usage" in self.types
+
+    @property
     def is_rare(self) -> bool:
         """Whether it leaves so little that pieces of the range would mostly be empty."""
         return bool(self.conversation_ids or self.kore_user_ids or self.channel_user_ids)

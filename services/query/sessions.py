@@ -107,7 +107,7 @@ def _page_rows(
     for known, window in pieces:
         t0_days, since_ms = known.of_t0(*window), window[0] - TALK_MS
         asked = [session_page(question, t0_days, window, after, wanted - len(rows))]
-        if not question.which.is_rare and known.rows_at_most(window[1] - since_ms) <= TALKS_MAX:
+        if question.which.may_be_usage and not question.which.is_rare and known.rows_at_most(window[1] - since_ms) <= TALKS_MAX:
             asked.append(ends_statement(question.scope, t0_days, (since_ms, window[1])))
         found, *ends = rows_of_each(reader, asked)
         rows += found
