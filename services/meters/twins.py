@@ -53,9 +53,7 @@ class NativeTalks:
     def __init__(self, rules: Rules) -> None:
         native = required()
         self._damaged: type[ValueError] = native.RowsDamaged
-        self._native = native.Talks(
-            rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.SESSIONS, topics.EPISODES
-        )
+        self._native = native.Talks(rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.FACT_TOPICS)
         self.sweep = self._native.sweep
         self.flush = self._native.flush
         self.settle = self._native.settle
@@ -87,7 +85,7 @@ class NativeTeams:
     """`Teams`, compiled. Raises ImportError where it was not built."""
 
     def __init__(self, rules: Rules) -> None:
-        self._native = required().Teams(rules.login_timeout_ms, rules.lateness_ms, topics.PEAKS, topics.LOGINS, topics.ASSIGNMENTS)
+        self._native = required().Teams(rules.login_timeout_ms, rules.lateness_ms, topics.FACT_TOPICS)
         self.sweep = self._native.sweep
         self.states_of = self._native.states_of
 

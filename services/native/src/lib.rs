@@ -29,8 +29,8 @@ mod workspace;
 
 use crate::columns::{page_of, talk_key, Columns};
 use crate::msgpack::{Damaged, Reader};
+use crate::publish::Fact;
 use crate::talks::Row;
-use crate::teams::Topic;
 use crate::workspace::{AgentEvent, SeatRules};
 use hashbrown::HashSet;
 use mimalloc::MiMalloc;
@@ -61,30 +61,31 @@ fn rows_damaged(_: Damaged) -> PyErr {
     RowsDamaged::new_err("a column of texts cannot be read")
 }
 
+/// `topics.FACT_TOPICS`.
+type Topics = Vec<Py<PyString>>;
+
+/// Facts as Python has them: (topic, id, workspace, value) each.
+fn told<'py>(py: Python<'py>, facts: &[Fact], topics: &Topics) -> PyResult<Bound<'py, PyList>> {
+    let parts = facts.iter().map(|fact| {
+        let topic = topics[fact.topic as usize].clone_ref(py);
+        (topic, PyBytes::new(py, fact.id.as_bytes()), &*fact.workspace_id, PyBytes::new(py, &fact.value)).into_pyobject(py)
+    });
+    PyList::new(py, parts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+}
+
 /// The conversations and calls of one batches partition: `services.meters.talks.Talks`.
 #[pyclass]
 struct Talks {
     inner: talks::Talks,
-    sessions: Py<PyString>,
-    episodes: Py<PyString>,
+    topics: Topics,
 }
 
 #[pymethods]
 impl Talks {
-    /// `sessions`, `episodes`: the topics of the two kinds of facts.
     #[new]
-    #[pyo3(signature = (silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms, sessions, episodes))]
-    fn new(
-        silence_max_ms: i64,
-        end_grace_ms: i64,
-        human_timeout_ms: i64,
-        call_max_ms: i64,
-        lateness_ms: i64,
-        sessions: Py<PyString>,
-        episodes: Py<PyString>,
-    ) -> Talks {
+    fn new(silence_max_ms: i64, end_grace_ms: i64, human_timeout_ms: i64, call_max_ms: i64, lateness_ms: i64, topics: Topics) -> Talks {
         let rules = rules::Rules { silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms };
-        Talks { inner: talks::Talks::new(rules), sessions, episodes }
+        Talks { inner: talks::Talks::new(rules), topics }
     }
 
     /// Fold the rows of a message in and wake what falls due: (topic, id, workspace, value) of each fact to publish.
@@ -120,14 +121,7 @@ impl Talks {
             }
         }
         let ahead: HashSet<u32> = ahead.into_iter().collect();
-        let facts = self.inner.apply(found.into_iter(), from_ms, to_ms, &ahead, revision)?;
-        let facts = facts.into_iter().map(|fact| {
-            let topic = if fact.is_session { &self.sessions } else { &self.episodes };
-            let key = PyBytes::new(py, fact.id.as_bytes());
-            let parts = (topic.clone_ref(py), key, fact.workspace_id, PyBytes::new(py, &fact.value));
-            parts.into_pyobject(py)
-        });
-        PyList::new(py, facts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+        told(py, &self.inner.apply(found.into_iter(), from_ms, to_ms, &ahead, revision)?, &self.topics)
     }
 
     /// T4: drop what no event can change any more; the pages that hold less now.
@@ -179,17 +173,14 @@ impl Talks {
 #[pyclass]
 struct Teams {
     inner: teams::Teams,
-    peaks: Py<PyString>,
-    logins: Py<PyString>,
-    assignments: Py<PyString>,
+    topics: Topics,
 }
 
 #[pymethods]
 impl Teams {
-    /// `peaks`, `logins`, `assignments`: the topics of the three kinds of facts.
     #[new]
-    fn new(login_timeout_ms: i64, lateness_ms: i64, peaks: Py<PyString>, logins: Py<PyString>, assignments: Py<PyString>) -> Teams {
-        Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), peaks, logins, assignments }
+    fn new(login_timeout_ms: i64, lateness_ms: i64, topics: Topics) -> Teams {
+        Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), topics }
     }
 
     /// Fold (page, `Event`) in and wake what falls due: (topic, id, workspace, value) of each fact to publish, in their order (F4).
@@ -202,19 +193,9 @@ impl Teams {
         ahead: Vec<u32>,
         revision: i64,
     ) -> PyResult<Bound<'py, PyList>> {
-        let told = events.iter().map(|(page, event)| Ok((*page, Told::of(event)?))).collect::<PyResult<Vec<_>>>()?;
-        let rows = told.iter().map(|(page, told)| Ok((*page, told.workspace_id.to_str()?, told.event()?))).collect::<PyResult<Vec<_>>>()?;
-        let facts = self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision);
-        let facts = facts.into_iter().map(|fact| {
-            let topic = match fact.topic {
-                Topic::Peaks => &self.peaks,
-                Topic::Logins => &self.logins,
-                Topic::Assignments => &self.assignments,
-            };
-            let parts = (topic.clone_ref(py), PyBytes::new(py, fact.id.as_bytes()), &*fact.workspace_id, PyBytes::new(py, &fact.value));
-            parts.into_pyobject(py)
-        });
-        PyList::new(py, facts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+        let heard = events.iter().map(|(page, event)| Ok((*page, Heard::of(event)?))).collect::<PyResult<Vec<_>>>()?;
+        let rows = heard.iter().map(|(page, heard)| Ok((*page, heard.workspace_id.to_str()?, heard.event()?))).collect::<PyResult<Vec<_>>>()?;
+        told(py, &self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision), &self.topics)
     }
 
     /// T4: drop what no event can change any more.
@@ -239,7 +220,7 @@ impl Teams {
 }
 
 /// What of an `Event` is Python's, kept while its texts are borrowed.
-struct Told<'py> {
+struct Heard<'py> {
     kind: u8,
     at_ms: i64,
     workspace_id: Bound<'py, PyString>,
@@ -249,10 +230,10 @@ struct Told<'py> {
     app_ids: Vec<Bound<'py, PyString>>,
 }
 
-impl<'py> Told<'py> {
-    fn of(event: &Bound<'py, PyAny>) -> PyResult<Told<'py>> {
+impl<'py> Heard<'py> {
+    fn of(event: &Bound<'py, PyAny>) -> PyResult<Heard<'py>> {
         let py = event.py();
-        Ok(Told {
+        Ok(Heard {
             kind: event.getattr(intern!(py, "kind"))?.extract()?,
             at_ms: event.getattr(intern!(py, "time_ms"))?.extract()?,
             workspace_id: event.getattr(intern!(py, "workspace_id"))?.extract()?,

@@ -8,12 +8,27 @@ use crate::times::format_ms;
 use crate::workspace::Seat;
 use sha2::{Digest, Sha256};
 
+/// Of `topics.FACT_TOPICS`, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    Sessions,
+    Episodes,
+    Peaks,
+    Logins,
+    Assignments,
+}
+
 /// One record of an aggregate topic.
 pub struct Fact {
-    pub is_session: bool,
+    pub topic: Topic,
     pub id: String,
-    pub workspace_id: String,
+    pub workspace_id: Text,
     pub value: Vec<u8>,
+}
+
+/// F4: by topic, then by id.
+pub fn in_order(facts: &mut [Fact]) {
+    facts.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
 }
 
 pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fact {
@@ -48,12 +63,12 @@ pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fa
             out.number("human_ms", *human_ms);
         }
     }
-    Fact { is_session, workspace_id: workspace_id.to_owned(), value: out.end(), id }
+    Fact { topic: if is_session { Topic::Sessions } else { Topic::Episodes }, workspace_id: workspace_id.into(), value: out.end(), id }
 }
 
-/// (id, value) of a seat peak, a login or an assignment.
-pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i64) -> (String, Vec<u8>) {
-    match seat {
+/// A seat peak, a login or an assignment.
+pub fn publish_seat(workspace_id: &Text, seat: &Seat, is_void: bool, revision: i64) -> Fact {
+    let (topic, id, out) = match seat {
         Seat::Peak { quarter_ms, peak } => {
             let id = fact_id(&["peak", workspace_id, &peak.scope], &[*quarter_ms]);
             let mut out = Json::new("seat_peak_id", &id, 320);
@@ -63,7 +78,7 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
             out.number("peak", peak.peak as i64);
             out.instant("peak_at", peak.peak_at_ms);
             out.number("agents", peak.agents as i64);
-            (id, out.end())
+            (Topic::Peaks, id, out)
         }
         Seat::Login { login_id, agent_id, app_ids, start_ms, end_ms } => {
             let id = fact_id(&["login", workspace_id, login_id], &[*start_ms]);
@@ -74,7 +89,7 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
             out.texts("app_ids", app_ids);
             out.instant("start", *start_ms);
             out.optional("end", *end_ms);
-            (id, out.end())
+            (Topic::Logins, id, out)
         }
         Seat::Assignment { app_id, agent_id, start_ms, end_ms } => {
             let id = fact_id(&["assignment", workspace_id, app_id, agent_id], &[*start_ms]);
@@ -84,9 +99,10 @@ pub fn publish_seat(workspace_id: &str, seat: &Seat, is_void: bool, revision: i6
             out.text("agent_id", agent_id);
             out.instant("start", *start_ms);
             out.optional("end", *end_ms);
-            (id, out.end())
+            (Topic::Assignments, id, out)
         }
-    }
+    };
+    Fact { topic, id, workspace_id: workspace_id.clone(), value: out.end() }
 }
 
 fn word(what: What) -> &'static str {

@@ -4,7 +4,7 @@
 use crate::hours::hour_of;
 use crate::kinds;
 use crate::msgpack::Read;
-use crate::publish::{publish, Fact};
+use crate::publish::{in_order, publish, Fact};
 use crate::records::{changes, Record};
 use crate::rules::{Rules, FOREVER_MS, HOUR_MS, QUARTER_MS};
 use crate::talk::{key_of, Head, Talk, Touched, ALWAYS};
@@ -91,8 +91,7 @@ impl Talks {
         self.compare(&mut before, to_ms, revision, &mut found);
         self.wake(from_ms, to_ms, ahead, &mut before)?;
         self.compare(&mut before, to_ms, revision, &mut found);
-        // F4: by topic, then by id.
-        found.sort_by(|a, b| (!a.is_session, &a.id).cmp(&(!b.is_session, &b.id)));
+        in_order(&mut found);
         Ok(found)
     }
 

@@ -4,26 +4,10 @@
 use crate::alarms::Alarms;
 use crate::logins::Text;
 use crate::msgpack::Read;
-use crate::publish::publish_seat;
+use crate::publish::{in_order, publish_seat, Fact};
 use crate::rules::FOREVER_MS;
-use crate::workspace::{AgentEvent, Seat, SeatRules, Workspace};
+use crate::workspace::{AgentEvent, SeatRules, Workspace};
 use hashbrown::{HashMap, HashSet};
-
-/// Which of the three topics of seats a fact is for; in their order (F4).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Topic {
-    Peaks,
-    Logins,
-    Assignments,
-}
-
-/// One record of an aggregate topic.
-pub struct SeatFact {
-    pub topic: Topic,
-    pub id: String,
-    pub workspace_id: Text,
-    pub value: Vec<u8>,
-}
 
 pub struct Teams {
     rules: SeatRules,
@@ -39,7 +23,7 @@ impl Teams {
     }
 
     /// Put (page, workspace, event) into their workspaces while the watermark moves and wake what falls due, but on pages that are `ahead` (E2): facts (F4).
-    pub fn apply(&mut self, events: Vec<(u32, &str, AgentEvent)>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64) -> Vec<SeatFact> {
+    pub fn apply(&mut self, events: Vec<(u32, &str, AgentEvent)>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64) -> Vec<Fact> {
         let mut found = Vec::new();
         let mut by_workspace: HashMap<(u32, &str), Vec<AgentEvent>> = HashMap::new();
         for (page, workspace_id, event) in events {
@@ -54,7 +38,7 @@ impl Teams {
                 self.advance(page, &workspace_id, &[], from_ms, to_ms, revision, &mut found);
             }
         }
-        found.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
+        in_order(&mut found);
         found
     }
 
@@ -94,19 +78,12 @@ impl Teams {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, revision: i64, found: &mut Vec<SeatFact>) {
+    fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, revision: i64, found: &mut Vec<Fact>) {
         let rules = self.rules;
         let workspaces = self.pages.entry(page).or_default();
         let workspace = workspaces.entry(workspace_id.clone()).or_insert_with(|| Workspace::new(rules));
-        for (seat, is_void) in workspace.advance(events, from_ms, to_ms) {
-            let topic = match seat {
-                Seat::Peak { .. } => Topic::Peaks,
-                Seat::Login { .. } => Topic::Logins,
-                Seat::Assignment { .. } => Topic::Assignments,
-            };
-            let (id, value) = publish_seat(workspace_id, &seat, is_void, revision);
-            found.push(SeatFact { topic, id, workspace_id: workspace_id.clone(), value });
-        }
+        let changes = workspace.advance(events, from_ms, to_ms);
+        found.extend(changes.iter().map(|(seat, is_void)| publish_seat(workspace_id, seat, *is_void, revision)));
         self.alarms.set((page, workspace_id.clone()), workspace.due_ms);
     }
 }
