@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package exports these without saying so
     AdminClient,
     AlterConfigOpType,
@@ -160,10 +160,24 @@ def test_the_sink_ends_when_a_topic_is_made_anew_and_when_retention_passed_what_
 
 
 def delete_records(settings: Settings, before: TopicPartition) -> None:
-    """As retention would, on a topic whose policy allows it."""
+    """As retention would, on a topic whose policy allows it. The controller answers before the broker has the new policy, which then still says no."""
     admin = AdminClient(client_config(settings.kafka, "ERROR"))
     policy = ConfigEntry("cleanup.policy", "delete", incremental_operation=AlterConfigOpType.SET)
     (changed,) = admin.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, before.topic, incremental_configs=[policy])]).values()
     changed.result(30)
-    (deleted,) = admin.delete_records([before]).values()
-    deleted.result(30)
+    deadline = time.monotonic() + 30
+    while not deleted(admin, before):
+        assert time.monotonic() < deadline, "the broker does not take the new policy"
+        time.sleep(0.1)
+
+
+def deleted(admin: AdminClient, before: TopicPartition) -> bool:
+    """False: the policy forbids it. Raises whatever else is wrong."""
+    (answer,) = admin.delete_records([before]).values()
+    try:
+        answer.result(30)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+            raise
+        return False
+    return True
