@@ -7,6 +7,7 @@ Limit: handlers run on Starlette's threads (40 at one time); what lasts is a dat
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -35,6 +36,7 @@ from services.runtime.settings import AccountsSettings, Settings
 
 API_VERSION: Final = "1"
 REACHES_MAX: Final = 100
+READ_BESIDE_MAX: Final = 2
 DAYS_MAX: Final = 200
 """Each with the days of its workspace: some hundred."""
 
@@ -69,8 +71,11 @@ def create_app(settings: Settings, *, clock_ms: Callable[[], int] = wall_ms) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         readers = ClickHouseReaders(settings)
-        with Accounts(settings.postgres.dsn.get_secret_value(), limits=limits_of(settings.accounts)) as accounts:
-            reaches = Kept[Reach](REACHES_MAX, settings.query.reach_kept_ms)
+        with (
+            Accounts(settings.postgres.dsn.get_secret_value(), limits=limits_of(settings.accounts)) as accounts,
+            ThreadPoolExecutor(READ_BESIDE_MAX, "beside") as beside,
+        ):
+            reaches = Kept[Reach](REACHES_MAX, settings.query.reach_kept_ms, beside=beside)
             app.state.shell = Shell(accounts, readers, clock_ms, reaches, Kept(DAYS_MAX))
             yield
         readers.close()

@@ -16,7 +16,7 @@ def apps_statement(scope: Scope, uncounted_days: Sequence[str]) -> Statement:
     """Rows (app, channels, sessions, first_ms, last_ms), by app; the instants are starts of quarters, 0 where there is no session."""
     valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if uncounted_days else ""
     parts = [
-        f"""SELECT app_id AS app, CAST(channel, 'String') AS one, toInt64(arraySum(counts)) AS n,
+        f"""SELECT app_id AS app, CAST(channel, 'String') AS one, toInt64(total) AS n,
         toInt64(toUnixTimestamp(start_day) + (arrayFirstIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS first,
         toInt64(toUnixTimestamp(start_day) + (arrayLastIndex(n -> n > 0, counts) - 1) * 900) * 1000 AS last
     FROM usage_counts FINAL WHERE {scope_sql(scope)} AND cut = 'app+channel' AND kind != 'conversations' AND n > 0{valid}""",

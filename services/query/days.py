@@ -49,7 +49,7 @@ class Days:
 def days_statement(scope: Scope, from_ms: int, to_ms: int) -> Statement:
     """Rows (day of the start, day of t0, sessions)."""
     cut = "app" if scope.app_ids else "all"
-    text = f"""SELECT toString(start_day), toString(t0_day), sum(arraySum(counts))
+    text = f"""SELECT toString(start_day), toString(t0_day), sum(total)
 FROM usage_counts FINAL
 WHERE {scope_sql(scope)} AND cut = '{cut}' AND kind != 'conversations' AND start_day >= toDate({FROM}) AND start_day <= toDate({TO})
 GROUP BY start_day, t0_day"""

@@ -9,7 +9,7 @@ A presence that has not ended counts up to the watermark: what comes later is no
 An empty presence counts at no instant (S7). The cost is a sort of the presences in the range.
 
 Rows of peaks and levels are (app, bucket, level, level_at); app `""` is the whole scope together. The texts take the edges of the buckets by name
-(`statement.EDGES`), and `{known:Int64}`, the watermark.
+(`statement.edges_sql`), and `{known:Int64}`, the watermark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from services.meters.rules import Rules
-from services.query.statement import EDGES, FROM, TO, Scope, logins_sql, scope_sql, served_sql
+from services.query.statement import FROM, TO, Scope, logins_sql, scope_sql, served_sql
 
 Presences = Literal["logins", "assignments", "named"]
 """Logged in (S1); assigned (S5); either (S4: named seats)."""
@@ -60,14 +60,14 @@ GROUP BY app_id, bucket_ms
 HAVING seats > 0"""
 
 
-def distinct_agents(scope: Scope, *, each_app: bool, totals_only: bool) -> str:
+def distinct_agents(scope: Scope, edges: str, *, each_app: bool, totals_only: bool) -> str:
     """Rows (series, key, bucket_ms, value, at_ms) of `named_total` and `assigned_total` by the whole periods of `{bounds:Array(Int64)}`, and of `named` and
-    `assigned` by the buckets of EDGES. The buckets that an agent touches are made a set, then agents are counted by bucket: of a few hundred buckets
+    `assigned` by the buckets of `edges`. The buckets that an agent touches are made a set, then agents are counted by bucket: of a few hundred buckets
     this is quicker than the sweep. Buckets travel as their numbers from 1, whole periods as theirs from -1 down: slices of the edges would be copied for
     every presence."""
     sources = [f"SELECT *, {flag} AS is_assigned FROM ({_SOURCES[name](scope, each_app)})" for flag, name in ((0, "logins"), (1, "assignments"))]
     totals = f"arrayMap(n -> -n, {_touched('bounds')})"
-    return f"""WITH {EDGES}, {{bounds:Array(Int64)}} AS bounds
+    return f"""WITH {edges}, {{bounds:Array(Int64)}} AS bounds
 SELECT concat(if(of.2 = 1, 'assigned', 'named'), if(of.1 < 0, '_total', '')) AS series, key,
     if(of.1 < 0, bounds[-of.1], edges[of.1]) AS bucket_ms, toInt64(count()) AS value, 0::Int64 AS at_ms
 FROM (

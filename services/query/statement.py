@@ -1,7 +1,7 @@
 """What every statement to ClickHouse has in common: a fixed text, values bound by the server, the scope and the edges; and the port that runs it. Pure.
 
 Rule: a text is put together from constants of this room only; whatever a caller sent travels as a `{name:Type}` parameter. Instants travel as
-milliseconds. Edges travel as runs of equal steps: 10,000 hours of a year with its clock changes are five numbers, not 140 kB of URL.
+milliseconds. Many edges travel as runs of equal steps: 10,000 hours of a year with its clock changes are five numbers, not 140 kB of URL.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 FROM: Final = "fromUnixTimestamp64Milli({from:Int64}, 'UTC')"
 TO: Final = "fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
 _STEPS: Final = "arrayMap((step, n) -> arrayWithConstant(n, step), {steps:Array(Int64)}, {counts:Array(UInt32)})"
-EDGES: Final = f"arrayCumSum(arrayConcat([{{from:Int64}}], arrayFlatten({_STEPS}))) AS edges"
-"""The edges again, in milliseconds; `roundDown(x, edges)` is the start of the bucket that holds x (T5)."""
+EDGES_PLAIN_MAX: Final = 1_000
+"""More travel as runs, which ClickHouse puts together again at every place that names them: of six months of days, 20 ms of a question about agents."""
 
 FACT_SETTINGS: Final[Mapping[str, int]] = {
     "do_not_merge_across_partitions_select_final": 1,
@@ -81,7 +81,17 @@ def scope_parameters(scope: Scope) -> dict[str, object]:
     return {"workspace": scope.workspace_id} | ({"apps": list(scope.app_ids)} if scope.app_ids else {})
 
 
+def edges_sql(edges_ms: Sequence[int]) -> str:
+    """Defines `edges`, in milliseconds; `roundDown(x, edges)` is the start of the bucket that holds x (T5)."""
+    if len(edges_ms) <= EDGES_PLAIN_MAX:
+        return "{edges:Array(Int64)} AS edges"
+    return f"arrayCumSum(arrayConcat([{{from:Int64}}], arrayFlatten({_STEPS}))) AS edges"
+
+
 def edge_parameters(edges_ms: Sequence[int]) -> dict[str, object]:
-    """`{from}`, `{to}`, and what EDGES is made from."""
+    """`{from}`, `{to}`, and what `edges_sql` asks for."""
+    ends: dict[str, object] = {"from": edges_ms[0], "to": edges_ms[-1]}
+    if len(edges_ms) <= EDGES_PLAIN_MAX:
+        return ends | {"edges": list(edges_ms)}
     runs = [(step_ms, len(list(same))) for step_ms, same in groupby(after - before for before, after in pairwise(edges_ms))]
-    return {"from": edges_ms[0], "to": edges_ms[-1], "steps": [step_ms for step_ms, _ in runs], "counts": [count for _, count in runs]}
+    return ends | {"steps": [step_ms for step_ms, _ in runs], "counts": [count for _, count in runs]}

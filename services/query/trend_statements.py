@@ -1,8 +1,8 @@
 """The statements behind a trend and behind the seats of a range, which give rows of one shape. Pure.
 
 Rows are (series, key, bucket_ms, value, at_ms); key `""` is the whole scope together, else the app or the channel. `bucket_ms` is the start of the bucket,
-or of the whole period for series of totals. Two statements instead of eight, to be asked side by side: a round trip costs more than most of the series, and
-the distinct agents as much as all others.
+or of the whole period for series of totals. Two statements instead of seven, to be asked side by side: a round trip costs more than most of the series, and
+the distinct agents as much as all others. Sessions and conversations of days that are counted have rows of their own (`counts`).
 
 A session, and a conversation, belongs to the bucket in which it starts (T5). Sums are summed by who reads the rows; peaks and distinct agents are not sums,
 so their totals are series of their own.
@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, Literal
 
-from services.events.times import DAY_MS, HOUR_MS
 from services.query.seat_statements import Presences, distinct_agents, presence_levels, quarter_peaks
-from services.query.statement import EDGES, FROM, TO, Scope, Statement, edge_parameters, scope_parameters, scope_sql
+from services.query.statement import FROM, TO, Scope, Statement, edge_parameters, edges_sql, scope_parameters, scope_sql
 
 GroupBy = Literal["app", "channel", "type"]
 SessionType = Literal["usage", "voice", "alert"]
@@ -50,16 +48,6 @@ class TrendQuestion:
         return any(edge_ms % QUARTER_MS for edge_ms in self.edges_ms)
 
     @property
-    def has_whole_days(self) -> bool:
-        """Whether every bucket is some whole UTC days."""
-        return not any(edge_ms % DAY_MS for edge_ms in self.edges_ms)
-
-    @property
-    def has_few_edges_a_day(self) -> bool:
-        """Days, weeks, months: at most two of them begin within a UTC day."""
-        return all(after - before >= DAY_MS - HOUR_MS for before, after in pairwise(self.edges_ms[1:-1]))
-
-    @property
     def tells_seats(self) -> bool:
         """Agents have an app; they have no channel and no type of session."""
         return not self.channels and not self.types
@@ -73,14 +61,18 @@ class TrendQuestion:
     def seats_by_app(self) -> bool:
         return self.group_by == "app"
 
+    @property
+    def lists(self) -> dict[str, object]:
+        """Parameters of what filters."""
+        found = {"channels": list(self.channels), "kinds": list(self.kinds), "uncounted": list(self.uncounted_days)}
+        return {name: values for name, values in found.items() if values}
+
 
 def trend_statements(question: TrendQuestion) -> list[Statement]:
-    """Series `usage`, `voice`, `alert`, `conversations`; where there are seats to tell also those of `seats_statements`."""
-    texts = [] if question.cuts_quarters else [counted(question, _key(question))]
-    if question.uncounted_days:
-        texts += [_sessions(question), _conversations(question)]
+    """Series `usage`, `voice`, `alert`, `conversations` of the days that are not counted; where there are seats to tell also those of `seats_statements`."""
+    texts = [_sessions(question), _conversations(question)] if question.uncounted_days else []
     if not question.tells_seats or not question.has_agents:
-        return [_fused(question, texts)]
+        return [_fused(question, texts)] if texts else []
     return [_fused(question, _agents(question)), _fused(question, [*texts, *_peaks(question)])]
 
 
@@ -96,97 +88,62 @@ def peaks_statement(question: TrendQuestion) -> Statement:
 
 def _fused(question: TrendQuestion, texts: Sequence[str]) -> Statement:
     parameters = scope_parameters(question.scope) | edge_parameters(question.edges_ms) | {"bounds": list(question.bounds_ms), "known": question.known_ms}
-    lists = {"channels": list(question.channels), "kinds": list(question.kinds), "uncounted": list(question.uncounted_days)}
-    used = {name: values for name, values in lists.items() if values}
-    return Statement("\nUNION ALL\n".join(f"SELECT * FROM ({text})" for text in texts), parameters | used)
-
-
-def counted(question: TrendQuestion, key: str) -> str:
-    """From the counts by quarter, of days that are counted; the cut with the fewest rows that can tell."""
-    by_app = bool(question.scope.app_ids) or question.group_by == "app"
-    by_channel = bool(question.channels) or question.group_by == "channel"
-    cut = {(False, False): "all", (True, False): "app", (False, True): "channel", (True, True): "app+channel"}[by_app, by_channel]
-    valid = " AND t0_day NOT IN {uncounted:Array(Date)}" if question.uncounted_days else ""
-    days = f"start_day >= toDate({FROM}) AND start_day <= toDate({TO}){valid}"
-    rows = f"FROM usage_counts FINAL WHERE {scope_sql(question.scope)} AND cut = '{cut}' AND {days}{_kinds(question, 'kind')}{_channels(question)}"
-    mine = f"SELECT kind, {key} AS key, {_START_OF_DAY}"
-    if question.has_whole_days:
-        numbers, parts = f"{mine}, day_ms AS at, arraySum(counts) AS n {rows}", ""
-    elif question.has_few_edges_a_day:
-        numbers, parts = f"{mine}, counts AS vector {rows}", f"ARRAY JOIN {_DAY_BY_EDGES}"
-    else:
-        numbers, parts = f"{mine}, sumForEach(counts) AS vector {rows} GROUP BY kind, key, start_day", f"ARRAY JOIN {_DAY_BY_QUARTERS}"
-    # As a condition of the rows the range would be tried on every part's sort key through all that makes `at`: 15 ms of planning.
-    return f"""WITH {EDGES}
-SELECT CAST(kind, 'String') AS series, key, roundDown(at, edges) AS bucket_ms,
-    toInt64(sumIf(n, at >= {{from:Int64}} AND at < {{to:Int64}})) AS value, 0::Int64 AS at_ms
-FROM ({numbers}) {parts}
-GROUP BY series, key, bucket_ms
-HAVING value > 0"""
-
-
-_START_OF_DAY: Final = "toInt64(toUnixTimestamp(start_day)) * 1000 AS day_ms"
-_DAY_BY_QUARTERS: Final = f"vector AS n, arrayMap(i -> day_ms + (i - 1) * {QUARTER_MS}, arrayEnumerate(vector)) AS at"
-_CUTS: Final = f"arrayConcat([toInt64(0)], arrayMap(e -> intDiv(e - day_ms, {QUARTER_MS}), arrayFilter(e -> e > day_ms AND e < day_ms + {DAY_MS}, edges)))"
-"""Quarters of the day at which buckets begin, the first one of them."""
-_SPANS: Final = f"arrayMap((i, j) -> (toInt32(i + 1), toUInt32(j - i)), {_CUTS} AS cuts, arrayPushBack(arrayPopFront(cuts), toInt64(96)))"
-_DAY_BY_EDGES: Final = f"arrayReduceInRanges('sum', {_SPANS}, vector) AS n, arrayMap(i -> day_ms + i * {QUARTER_MS}, cuts) AS at"
-"""One number for each bucket that the day touches, instead of 96: half of the time of a trend by days."""
+    return Statement("\nUNION ALL\n".join(f"SELECT * FROM ({text})" for text in texts), parameters | question.lists)
 
 
 def _sessions(question: TrendQuestion) -> str:
     """From the facts, of days that are not counted."""
-    return f"""WITH {EDGES}
-SELECT CAST(type, 'String') AS series, {_key(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
+    return f"""WITH {edges_sql(question.edges_ms)}
+SELECT CAST(type, 'String') AS series, {key_sql(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
 FROM billing_sessions FINAL
 WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate(conversation_start) IN {{uncounted:Array(Date)}}
-    AND start >= {FROM} AND start < {TO}{_kinds(question, "type")}{_channels(question)}
+    AND start >= {FROM} AND start < {TO}{kinds_sql(question, "type")}{channels_sql(question)}
 GROUP BY series, key, bucket_ms"""
 
 
 def _conversations(question: TrendQuestion) -> str:
     """Episodes, for each is billed as a conversation of its own (U3)."""
     none = "" if not question.kinds or "usage" in question.kinds else " AND false"
-    return f"""WITH {EDGES}
-SELECT 'conversations' AS series, {_key(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
+    return f"""WITH {edges_sql(question.edges_ms)}
+SELECT 'conversations' AS series, {key_sql(question)} AS key, {_BUCKET}, toInt64(count()) AS value, 0::Int64 AS at_ms
 FROM conversations FINAL
 WHERE {scope_sql(question.scope)} AND status = 'closed' AND toDate(start) IN {{uncounted:Array(Date)}}
-    AND start >= {FROM} AND start < {TO}{_channels(question)}{none}
+    AND start >= {FROM} AND start < {TO}{channels_sql(question)}{none}
 GROUP BY series, key, bucket_ms"""
 
 
-def _key(question: TrendQuestion) -> str:
+def key_sql(question: TrendQuestion) -> str:
     """`type` is told by the series."""
     return {"app": "app_id", "channel": "CAST(channel, 'String')"}.get(question.group_by or "", "''")
 
 
-def _kinds(question: TrendQuestion, column: str) -> str:
+def kinds_sql(question: TrendQuestion, column: str) -> str:
     return f" AND {column} IN {{kinds:Array(String)}}" if question.kinds else ""
 
 
-def _channels(question: TrendQuestion) -> str:
+def channels_sql(question: TrendQuestion) -> str:
     return " AND channel IN {channels:Array(String)}" if question.channels else ""
 
 
 def _agents(question: TrendQuestion) -> list[str]:
-    scope, each_app = question.scope, question.seats_by_app
+    scope, edges, each_app = question.scope, edges_sql(question.edges_ms), question.seats_by_app
     if len(question.edges_ms) <= PAIRS_BUCKETS_MAX:
-        return [distinct_agents(scope, each_app=each_app, totals_only=False)]
+        return [distinct_agents(scope, edges, each_app=each_app, totals_only=False)]
     swept: dict[str, Presences] = {"named": "named", "assigned": "assignments"}
-    texts = [_levels(series, presence_levels(presences, "distinct", scope, EDGES, each_app=each_app)) for series, presences in swept.items()]
-    return [distinct_agents(scope, each_app=each_app, totals_only=True), *texts]
+    texts = [_levels(series, presence_levels(presences, "distinct", scope, edges, each_app=each_app)) for series, presences in swept.items()]
+    return [distinct_agents(scope, edges, each_app=each_app, totals_only=True), *texts]
 
 
 def _peaks(question: TrendQuestion) -> list[str]:
     """S3, S4, by the rule of `seat_statements`. Of one app alone there are facts; of several together there are none."""
-    scope, each_app = question.scope, question.seats_by_app
-    together = presence_levels("logins", "peak", scope, EDGES, each_app=False)
+    scope, edges, each_app = question.scope, edges_sql(question.edges_ms), question.seats_by_app
+    together = presence_levels("logins", "peak", scope, edges, each_app=False)
     if question.cuts_quarters:
-        texts = [presence_levels("logins", "peak", scope, EDGES, each_app=each_app)]
+        texts = [presence_levels("logins", "peak", scope, edges, each_app=each_app)]
     elif len(scope.app_ids) > 1:
-        texts = [together, quarter_peaks(scope, EDGES, each_app=True)] if each_app else [together]
+        texts = [together, quarter_peaks(scope, edges, each_app=True)] if each_app else [together]
     else:
-        texts = [quarter_peaks(scope, EDGES, each_app=each_app)]
+        texts = [quarter_peaks(scope, edges, each_app=each_app)]
     return [_levels("peak", text) for text in texts]
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from threading import Event
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -58,6 +63,105 @@ def test_a_failure_is_told_and_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         kept.get("a", lambda: 1 // 0)
     assert kept.get("a", lambda: 7) == 7
+
+
+def test_requests_that_miss_at_the_same_time_wait_for_one_reading() -> None:
+    began, may_end, asked = Event(), Event(), []
+
+    def slowly() -> int:
+        asked.append(1)
+        began.set()
+        assert may_end.wait(10)
+        return len(asked)
+
+    kept = Kept[int](5, 60_000)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(kept.get, "a", slowly)
+        assert began.wait(10)
+        others = [threads.submit(kept.get, "a", slowly) for _ in range(2)]
+        may_end.set()
+        assert [first.result(10), *(other.result(10) for other in others)] == [1, 1, 1]
+
+
+def test_who_comes_after_the_time_of_a_reading_under_way_reads_anew() -> None:
+    now_s, began, may_end = [10.0], Event(), Event()
+
+    def slowly() -> str:
+        began.set()
+        assert may_end.wait(10)
+        return "old"
+
+    kept = Kept[str](5, 1_000, lambda: now_s[0])
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(kept.get, "a", slowly)
+        assert began.wait(10)
+        now_s[0] = 11.0
+        assert kept.get("a", lambda: "new") == "new"
+        may_end.set()
+        assert slow.result(10) == "old"
+
+
+def test_all_who_wait_for_a_reading_are_told_of_its_failure_and_the_next_one_reads() -> None:
+    began, may_end = Event(), Event()
+
+    def broken() -> int:
+        began.set()
+        assert may_end.wait(10)
+        return 1 // 0
+
+    kept = Kept[int](5, 60_000)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(kept.get, "a", broken)]
+        assert began.wait(10)
+        both.append(threads.submit(kept.get, "a", broken))
+        may_end.set()
+        assert [type(each.exception(10)) for each in both] == [ZeroDivisionError] * 2
+    assert kept.get("a", lambda: 7) == 7
+
+
+class Beside(Executor):
+    """What is asked to run beside, run when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.asked.append(partial(fn, *args, **kwargs))
+        return Future()
+
+
+def test_what_is_asked_for_in_the_second_half_of_its_time_is_read_again_beside_once() -> None:
+    now_s, beside = [10.0], Beside()
+    kept = Kept[str](5, 1_000, lambda: now_s[0], beside)
+
+    def get(value: str) -> str:
+        return kept.get("a", lambda: value, lambda: f"{value}, beside")
+
+    assert get("1") == "1"
+    now_s[0] = 10.499
+    assert get("2") == "1"
+    assert not beside.asked
+    now_s[0] = 10.5
+    assert [get("3"), get("4")] == ["1", "1"]
+    [run] = beside.asked
+    now_s[0] = 10.7
+    run()
+    now_s[0] = 11.699
+    assert get("5") == "3, beside"
+    now_s[0] = 11.7
+    assert get("6") == "6", "nobody waits for a reading that has not begun"
+
+
+def test_a_failure_beside_is_told_to_nobody_and_the_next_one_reads() -> None:
+    now_s, beside = [10.0], Beside()
+    kept = Kept[int](5, 1_000, lambda: now_s[0], beside)
+    kept.get("a", lambda: 1)
+    now_s[0] = 10.9
+    assert kept.get("a", lambda: 2, lambda: 1 // 0) == 1
+    beside.asked[0]()
+    assert kept.get("a", lambda: 3) == 1
+    now_s[0] = 11.0
+    assert kept.get("a", lambda: 4) == 4
 
 
 def test_questions_within_a_moment_ask_for_the_watermark_once_and_after_it_anew(

@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from services.accounts.keys import Principal
-from services.query import apps, conversations, freshness, session_statements, trend_statements
+from services.query import apps, conversations, counts, freshness, session_statements, trend_statements
 from services.query.reader import ClickHouseReaders
 from services.query.statement import Statement
 from services.query.wall import APP_FILTERS
@@ -102,7 +102,7 @@ def test_with_the_first_wall_broken_every_page_still_tells_its_own_workspace(api
     mine = session(w, "2026-03-02T10:00", app_id="a")
     clickhouse.put("billing_sessions", mine, session("somebody else", "2026-03-02T10:00", app_id="a"), session("somebody else", "2026-03-02T10:00", app_id="b"))
     clickhouse.put("conversations", conversation("somebody else", "2026-03-02T10:00", app_id="a"))
-    for module in (trend_statements, session_statements, conversations, freshness, apps):
+    for module in (counts, trend_statements, session_statements, conversations, freshness, apps):
         monkeypatch.setattr(module, "scope_sql", lambda *_: "true")
     march = {"from_": "2026-03-01", "to": "2026-04-01"}
     assert sum(day["sessions"] for day in api.trends(**march)) == 1

@@ -52,6 +52,8 @@ class Asked:
 
     shell: Shell
     reader: Reader
+    reader_beside: Reader
+    """What it reads is nobody's cost."""
     scope: Scope
     now_ms: int
 
@@ -66,12 +68,16 @@ class Asked:
         return self._reach(only_watermark=True)
 
     def _reach(self, *, only_watermark: bool) -> Reach:
-        return self.shell.reaches.get((self.scope, only_watermark), lambda: read_reach(self.reader, self.scope, only_watermark=only_watermark))
+        def read(reader: Reader) -> Reach:
+            return read_reach(reader, self.scope, only_watermark=only_watermark)
+
+        return self.shell.reaches.get((self.scope, only_watermark), lambda: read(self.reader), lambda: read(self.reader_beside))
 
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
     shell = shell_of(request)
-    return Asked(shell, shell.readers.of(principal, request.state.spent.add), scope_of(principal, app_ids), shell.clock_ms())
+    reader, beside = shell.readers.of(principal, request.state.spent.add), shell.readers.of(principal)
+    return Asked(shell, reader, beside, scope_of(principal, app_ids), shell.clock_ms())
 
 
 def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = None) -> Period:

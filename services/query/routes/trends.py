@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from services.query.answers import Seats, Trends
+from services.query.counts import count_rows, counts_statement
 from services.query.freshness import Reach
 from services.query.parameters import SeatParameters, TrendParameters
 from services.query.periods import Period, PeriodError
@@ -79,14 +81,23 @@ def _trends(asked: Asked, reach: Reach, period: Period, previous: Period | None,
     if question.cuts_quarters:
         span = (edges_ms[0], edges_ms[-1])
         question = replace(question, uncounted_days=tuple(days_of(asked, reach)(*span).of_t0(*span)))
-    rows = _rows(asked, trend_statements(question))
+    rows = _trend_rows(asked, question)
     if question.group_by and len({row[1] for row in rows}) * len(edges_ms) > CELLS_MAX:
         raise PeriodError("interval", f"Buckets times groups are more than {CELLS_MAX}; choose a longer interval, a shorter range or fewer apps.")
     return trend_answer(question, period, previous, reach, rows)
 
 
+def _trend_rows(asked: Asked, question: TrendQuestion) -> list[Row]:
+    """From the counts by quarter, which know no other edges, and from all else, side by side."""
+    statements = trend_statements(question)
+    if question.cuts_quarters:
+        return _rows(asked, statements)
+    counts, *others = rows_of_each(asked.reader, [counts_statement(question), *statements])
+    return [*count_rows(question, counts), *chain(*others)]
+
+
 def _rows(asked: Asked, statements: Sequence[Statement]) -> list[Row]:
-    return [row for rows in rows_of_each(asked.reader, statements) for row in rows]
+    return list(chain(*rows_of_each(asked.reader, statements)))
 
 
 def _as_csv(answer: Json, period: Period) -> Response:
