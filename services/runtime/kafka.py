@@ -77,9 +77,17 @@ def client_config(kafka: KafkaSettings, log_level: str = "WARNING") -> dict[str,
     return config
 
 
+READ_ON: Final = {
+    # After a partition's queue was full (100,000 records) librdkafka fetches nothing of it for a second by default, and who reads faster stands still
+    # for most of it: ingest alone read 160,000 events a second where it can read 416,000, on a processor that was half idle.
+    "fetch.queue.backoff.ms": 20,
+}
+
+
 def consumer_config(kafka: KafkaSettings, log_level: str, group_id: str, instance: str, session_timeout_ms: int) -> dict[str, Any]:
     """What every consumer of a service starts from: it commits by itself, and an offset that is gone is heard of, not skipped (B1.22)."""
     return client_config(kafka, log_level) | {
+        **READ_ON,
         "group.id": group_id,
         "session.timeout.ms": session_timeout_ms,
         "enable.auto.commit": False,

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from services.cli.offsets import Where
 from services.cli.proof.record import Record
 from services.runtime.errors import Unavailable
-from services.runtime.kafka import client_config
+from services.runtime.kafka import READ_ON, client_config
 from services.runtime.settings import KafkaSettings
 
 BUFFER_BYTES: Final = 48 * 1024 * 1024
@@ -32,7 +32,7 @@ class Reader:
     def __init__(self, kafka: KafkaSettings, offsets: Mapping[Where, range]) -> None:
         self._kafka = kafka
         self._stops = {where: asked.stop for where, asked in offsets.items() if asked}
-        self._consumer = Consumer(client_config(kafka, "ERROR") | _CONFIG)
+        self._consumer = Consumer(client_config(kafka, "ERROR") | READ_ON | _CONFIG)
         self._consumer.assign([TopicPartition(*where, offsets[where].start) for where in self._stops])
         self._held: set[Where] = set()
         self._silent = 0
