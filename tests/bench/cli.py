@@ -220,7 +220,8 @@ _KNOBS: Final[tuple[tuple[str, str, str, object], ...]] = (
 def growth(
     events: Events = 200_000, seed: Seed = 1, at_once: AtOnce = 5_000,
     largest: Annotated[int, typer.Option(min=100_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 1_000_000,
-    only: Annotated[str | None, typer.Option(help="What grows: events, live conversations, workspaces, agents of one workspace.")] = None, keep: Keep = False,
+    only: Annotated[str | None, typer.Option(help="What grows: events, live conversations, workspaces, agents of one workspace.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="How often each size runs, in turn with the smallest.")] = 3, keep: Keep = False,
 ) -> None:  # fmt: skip
     """How the cost of an event grows with what there is."""
     from tests.bench.growth import run_growth, sizes_of
@@ -228,7 +229,7 @@ def growth(
     if only not in {None, *(kinds := sizes_of(largest))}:
         raise typer.BadParameter(f"{only!r} is none of {', '.join(kinds)}.", param_hint="--only")
     with Display("growth") as display:
-        rows = run_growth(Workload(events, seed, at_once), largest, only, _shown(display))
+        rows = run_growth(Workload(events, seed, at_once), largest, only, pairs, _shown(display))
     tell("growth" if only is None else f"growth of {only}", {"in memory": rows}, keep)
 
 

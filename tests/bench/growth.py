@@ -1,13 +1,15 @@
 """How the cost of an event grows: with the length of the log, with live conversations, with workspaces, with agents of one workspace. In memory.
 
-`per_event` is ingest, fold, state records and closing together, in processor time; `ratio` is against the smallest of the same kind. State is written as
-a processor writes it at 50,000 events a second: in epochs of 5 s, and where there is much of it, pages take turns.
+`per_event` is ingest, fold, state records and closing together, in processor time; `ratio` is against the smallest of the same kind. Each size runs in turn
+with the smallest, as often as `pairs` says, and the ratio is the median of the pairs: one machine is a third slower in one minute than in the next. State is
+written as a processor writes it at 50,000 events a second: in epochs of 5 s, and where there is much of it, pages take turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import median
 from typing import Any, Final
 
 from services.events.times import format_ms
@@ -27,17 +29,27 @@ _TEAMS: Final = "agents of one workspace"
 _TEAMS_LIVE: Final = "agents of one workspace, small messages"
 
 
-def run_growth(load: Workload, largest: int, only: str | None = None, show: Show = lambda done: None) -> list[dict[str, Any]]:
+def run_growth(load: Workload, largest: int, only: str | None = None, pairs: int = 3, show: Show = lambda done: None) -> list[dict[str, Any]]:
     """All kinds, or one, each from small to as large as `largest` events allow."""
     rows: list[dict[str, Any]] = []
-    for kind, sizes in sizes_of(largest, only).items():
-        first: float | None = None
+    for kind, (smallest, *sizes) in sizes_of(largest, only).items():
+        firsts = [] if sizes else [in_child(_case, kind, smallest, load)]
+        of_kind = []
         for size in sizes:
-            found = in_child(_case, kind, size, load)
-            first = first or found["per_event"]
-            rows.append({"grows": kind, "size": size, **found, "ratio": round(found["per_event"] / first, 2)})
-            show(len(rows))
+            found, ratios = [], []
+            for _ in range(pairs):
+                firsts.append(in_child(_case, kind, smallest, load))
+                found.append(in_child(_case, kind, size, load))
+                ratios.append(found[-1]["per_event"] / firsts[-1]["per_event"])
+                show(len(firsts) + len(found))
+            of_kind.append({"grows": kind, "size": size, **_middle(found), "ratio": round(median(ratios), 2)})
+        rows += [{"grows": kind, "size": smallest, **_middle(firsts), "ratio": 1.0}, *of_kind]
     return rows
+
+
+def _middle(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run with the median of costs, of an even number the lower one."""
+    return sorted(found, key=lambda each: each["per_event"])[(len(found) - 1) // 2]
 
 
 def sizes_of(largest: int, only: str | None = None) -> dict[str, list[int]]:
