@@ -82,12 +82,19 @@ READ_ON: Final = {
     # for most of it: ingest alone read 160,000 events a second where it can read 416,000, on a processor that was half idle.
     "fetch.queue.backoff.ms": 20,
 }
+_TOGETHER: Final = {
+    # A fetch waits this long for so much: by default the brokers answer as soon as there is a byte, and at 10,000 events a second most of what they do is
+    # answering fetches (25 and then 14 µs of the broker's processor time an event, 5.4 and 3.7 of ingest's).
+    "fetch.wait.max.ms": 50,
+    "fetch.min.bytes": 100_000,
+}
 
 
 def consumer_config(kafka: KafkaSettings, log_level: str, group_id: str, instance: str, session_timeout_ms: int) -> dict[str, Any]:
     """What every consumer of a service starts from: it commits by itself, and an offset that is gone is heard of, not skipped (B1.22)."""
     return client_config(kafka, log_level) | {
         **READ_ON,
+        **_TOGETHER,
         "group.id": group_id,
         "session.timeout.ms": session_timeout_ms,
         "enable.auto.commit": False,

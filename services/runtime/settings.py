@@ -106,7 +106,7 @@ class ProcessorSettings(_Group):
 
 
 class SinkSettings(_Group):
-    flush_ms: Annotated[int, Field(ge=10)] = Field(500, description="Longest age of rows before they are inserted.")
+    flush_ms: Annotated[int, Field(ge=10)] = Field(300, description="Longest age of rows before they are inserted.")
     flush_rows: Annotated[int, Field(ge=1)] = Field(50_000, description="Rows at which they are inserted whatever their age.")
     flush_bytes: Annotated[int, Field(ge=1)] = Field(64 * 1024 * 1024, description="Bytes of facts at which they are inserted whatever their age.")
     retry_s_max: Annotated[float, Field(gt=0)] = Field(15.0, description="Longest wait between two tries while ClickHouse does not take rows.")

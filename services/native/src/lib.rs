@@ -78,14 +78,19 @@ fn told<'py>(py: Python<'py>, facts: &[Fact], topics: &Topics) -> PyResult<Bound
 struct Talks {
     inner: talks::Talks,
     topics: Topics,
+    /// Talks packed since memory was given back.
+    packed: usize,
 }
+
+/// One of so many talks packed, and what they took unpacked is given back: to look for it costs as much as there are talks, however few were packed.
+const GIVE_BACK_OF: usize = 8;
 
 #[pymethods]
 impl Talks {
     #[new]
     fn new(silence_max_ms: i64, end_grace_ms: i64, human_timeout_ms: i64, call_max_ms: i64, lateness_ms: i64, topics: Topics) -> Talks {
         let rules = rules::Rules { silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms };
-        Talks { inner: talks::Talks::new(rules), topics }
+        Talks { inner: talks::Talks::new(rules), topics, packed: 0 }
     }
 
     /// Fold the rows of a message in and wake what falls due: (topic, id, workspace, value) of each fact to publish.
@@ -131,10 +136,13 @@ impl Talks {
 
     /// Bring the bytes up to date.
     fn flush(&mut self) {
-        self.inner.flush();
-        // At rest talks are their bytes alone; what they were unpacked would stay with the allocator until it is asked (1.8 kB a live talk instead of 0.7).
-        // SAFETY: it may be called at any time, by any thread.
-        unsafe { mi_collect(true) };
+        self.packed += self.inner.flush();
+        if self.packed * GIVE_BACK_OF > self.inner.count {
+            self.packed = 0;
+            // At rest talks are their bytes alone; what they were unpacked would stay with the allocator until it is asked (1.8 kB a live talk instead of 0.7).
+            // SAFETY: it may be called at any time, by any thread.
+            unsafe { mi_collect(true) };
+        }
     }
 
     /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.

@@ -116,10 +116,11 @@ impl Talks {
         Ok(thinned)
     }
 
-    /// Bring the bytes up to date. What was not touched since the last call is kept as bytes alone.
-    pub fn flush(&mut self) {
+    /// Bring the bytes up to date. What was not touched since the last call is kept as bytes alone: how many talks are packed by that.
+    pub fn flush(&mut self) -> usize {
+        let mut packed = 0;
         for slot in self.hot.drain(..) {
-            self.slots[slot as usize].hot.take_if(|talk| talk.touched == Touched::Not);
+            packed += usize::from(self.slots[slot as usize].hot.take_if(|talk| talk.touched == Touched::Not).is_some());
         }
         for number in std::mem::take(&mut self.touched) {
             let slot = &mut self.slots[number as usize];
@@ -136,6 +137,7 @@ impl Talks {
                 self.pages.entry(slot.page).or_default().unsettled.push(number);
             }
         }
+        packed
     }
 
     /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.
