@@ -154,7 +154,7 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
         "partition.assignment.strategy": "range",
         "enable.partition.eof": False,
         "fetch.message.max.bytes": 4 * 1024 * 1024,
-        "queued.max.messages.kbytes": 64 * 1024,
+        "queued.max.messages.kbytes": 32 * 1024,
     }
 
 

@@ -81,8 +81,11 @@ class Kept(Generic[Value]):
             reading.value.set_exception(error)
             raise
         with self._lock:
-            self._entries[key] = reading.began_s, value
-            self._entries.move_to_end(key)
+            known = self._entries.get(key)
+            # One that lasted long may end after a later one.
+            if known is None or known[0] <= reading.began_s:
+                self._entries[key] = reading.began_s, value
+                self._entries.move_to_end(key)
             if len(self._entries) > self._entries_max:
                 self._entries.popitem(last=False)
         self._end(key, reading)

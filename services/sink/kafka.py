@@ -94,5 +94,5 @@ def _consumer_config(settings: Settings) -> dict[str, Any]:
     return consumer_config(settings.kafka, settings.log_level, sink.group_id, sink.instance, sink.session_timeout_ms) | {
         "enable.auto.offset.store": False,
         "partition.assignment.strategy": "cooperative-sticky",
-        "queued.max.messages.kbytes": 65_536,
+        "queued.max.messages.kbytes": 32 * 1024,
     }

@@ -99,6 +99,7 @@ def test_who_comes_after_the_time_of_a_reading_under_way_reads_anew() -> None:
         assert kept.get("a", lambda: "new") == "new"
         may_end.set()
         assert slow.result(10) == "old"
+    assert kept.get("a", lambda: "newer") == "new"
 
 
 def test_all_who_wait_for_a_reading_are_told_of_its_failure_and_the_next_one_reads() -> None:
