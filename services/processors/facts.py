@@ -36,7 +36,7 @@ class FactProducer:
                 **client_config(settings),
                 "acks": "all",
                 "enable.idempotence": True,
-                # Facts of a few messages travel together: with 5 ms the broker took 1.6 µs an event instead of 1.2, at full load.
+                # Facts of a few messages travel together: at full load the broker took 1.6 µs an event with 5 ms and 1.2 with 30 (three rounds in turn).
                 "linger.ms": 20,
                 "compression.type": "lz4",
                 "delivery.timeout.ms": _DELIVERY_S_MAX * 1000,

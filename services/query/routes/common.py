@@ -51,9 +51,8 @@ class Asked:
     """A request as the handlers see it."""
 
     shell: Shell
+    principal: Principal
     reader: Reader
-    reader_beside: Reader
-    """What it reads is nobody's cost."""
     scope: Scope
     now_ms: int
 
@@ -71,13 +70,13 @@ class Asked:
         def read(reader: Reader) -> Reach:
             return read_reach(reader, self.scope, only_watermark=only_watermark)
 
-        return self.shell.reaches.get((self.scope, only_watermark), lambda: read(self.reader), lambda: read(self.reader_beside))
+        # What is read beside requests is nobody's cost.
+        return self.shell.reaches.get((self.scope, only_watermark), lambda: read(self.reader), lambda: read(self.shell.readers.of(self.principal)))
 
 
 def asked_of(request: Request, principal: Principal, app_ids: list[str]) -> Asked:
     shell = shell_of(request)
-    reader, beside = shell.readers.of(principal, request.state.spent.add), shell.readers.of(principal)
-    return Asked(shell, reader, beside, scope_of(principal, app_ids), shell.clock_ms())
+    return Asked(shell, principal, shell.readers.of(principal, request.state.spent.add), scope_of(principal, app_ids), shell.clock_ms())
 
 
 def period_of(asked: RangeParameters, now_ms: int, interval: Interval | None = None) -> Period:
