@@ -6,7 +6,7 @@ The structs repeat the published models of `events.facts` for speed; a test hold
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +20,7 @@ from services.meters.records import AssignmentRecord, Change, EpisodeRecord, Log
 _encode = msgspec.json.Encoder().encode
 
 ALERT_TYPE = "alert"
-_KEY: Final = itemgetter(1)
+_KEY: Final = attrgetter("key")
 
 
 def publish(changes: Iterable[Change], revision: int, immutable_revision: int) -> list[OutFact]:

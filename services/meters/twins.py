@@ -78,7 +78,7 @@ class NativeTalks:
             facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, *texts, unseen, from_ms, to_ms, list(ahead), revision)
         except self._damaged as error:
             raise BatchFormatError(str(error)) from None
-        return list(map(OutFact._make, facts))
+        return list(map(OutFact, *facts))
 
 
 class NativeTeams:
@@ -91,7 +91,7 @@ class NativeTeams:
 
     def apply(self, events: list[tuple[int, Event]], from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
         """See `Teams.apply`."""
-        return list(map(OutFact._make, self._native.apply(events, from_ms, to_ms, list(ahead), revision)))
+        return list(map(OutFact, *self._native.apply(events, from_ms, to_ms, list(ahead), revision)))
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """See `Teams.take_changed`."""

@@ -135,7 +135,7 @@ class RevisionUsedTwice(Around):
             return fact
         body: dict[str, Any] = msgspec.json.decode(fact.value)
         body["revision"] -= body["revision"] % 2
-        return fact._replace(value=msgspec.json.encode(body))
+        return msgspec.structs.replace(fact, value=msgspec.json.encode(body))
 
 
 def _last_one_counts(held: Mapping[bytes, bytes], records: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 from confluent_kafka import TopicPartition
@@ -136,7 +137,7 @@ def test_a_missing_peak_and_one_too_many_are_not_what_clickhouse_counts_itself(m
 
 
 def of_line(fact: OutFact, **changes: Any) -> OutFact:
-    return fact._replace(value=json.dumps(json.loads(fact.value) | changes).encode())
+    return msgspec.structs.replace(fact, value=json.dumps(json.loads(fact.value) | changes).encode())
 
 
 def test_what_the_topics_lack_have_too_much_or_otherwise_is_named(stage: Stage) -> None:

@@ -29,7 +29,7 @@ mod workspace;
 
 use crate::columns::{page_of, talk_key, Columns};
 use crate::msgpack::{Damaged, Reader};
-use crate::publish::Fact;
+use crate::publish::{Fact, Facts};
 use crate::talks::Row;
 use crate::workspace::{AgentEvent, SeatRules};
 use hashbrown::HashSet;
@@ -64,13 +64,17 @@ fn rows_damaged(_: Damaged) -> PyErr {
 /// `topics.FACT_TOPICS`.
 type Topics = Vec<Py<PyString>>;
 
-/// Facts as Python has them: (topic, id, workspace, value) each.
-fn told<'py>(py: Python<'py>, facts: &[Fact], topics: &Topics) -> PyResult<Bound<'py, PyList>> {
-    let parts = facts.iter().map(|fact| {
-        let topic = topics[fact.topic as usize].clone_ref(py);
-        (topic, PyBytes::new(py, fact.id.as_bytes()), &*fact.workspace_id, PyBytes::new(py, &fact.value)).into_pyobject(py)
-    });
-    PyList::new(py, parts.collect::<PyResult<Vec<Bound<'py, PyTuple>>>>()?)
+/// Facts as Python has them: topics, ids, workspaces and values, of each fact one.
+type Told<'py> = [Bound<'py, PyList>; 4];
+
+fn told<'py>(py: Python<'py>, facts: Vec<Fact<'py>>, topics: &Topics) -> PyResult<Told<'py>> {
+    let list = facts.iter();
+    Ok([
+        PyList::new(py, list.clone().map(|fact| &topics[fact.topic as usize]))?,
+        PyList::new(py, list.clone().map(|fact| PyBytes::new(py, &fact.id)))?,
+        PyList::new(py, list.clone().map(|fact| &fact.workspace_id))?,
+        PyList::new(py, list.map(|fact| &fact.value))?,
+    ])
 }
 
 /// The conversations and calls of one batches partition: `services.meters.talks.Talks`.
@@ -93,7 +97,7 @@ impl Talks {
         Talks { inner: talks::Talks::new(rules), topics, packed: 0 }
     }
 
-    /// Fold the rows of a message in and wake what falls due: (topic, id, workspace, value) of each fact to publish.
+    /// Fold the rows of a message in and wake what falls due: topics, ids, workspaces and values of the facts to publish.
     /// Columns as in `batches.Rows`, those of texts as they travel; `unseen`: of each row, 1 where it is not in the state yet.
     #[allow(clippy::too_many_arguments)]
     fn apply<'py>(
@@ -110,23 +114,25 @@ impl Talks {
         to_ms: i64,
         ahead: Vec<u32>,
         revision: i64,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let rows = kinds.len();
+    ) -> PyResult<Told<'py>> {
+        let count = kinds.len();
         let [mut keys, mut whos, mut message_ids] = [Reader(keys), Reader(whos), Reader(message_ids)];
         let [of_keys, of_whos, of_ids] = [&mut keys, &mut whos, &mut message_ids].map(|column| column.array().map_err(rows_damaged));
-        if [pages.len() / 4, times_ms.len() / 8, unseen.len(), of_keys?, of_whos?, of_ids?] != [rows; 6] {
+        if [pages.len() / 4, times_ms.len() / 8, unseen.len(), of_keys?, of_whos?, of_ids?] != [count; 6] {
             return Err(RowsDamaged::new_err("its columns are of unequal length"));
         }
-        let mut found = Vec::with_capacity(rows);
-        for row in 0..rows {
+        let mut rows = Vec::with_capacity(count);
+        for row in 0..count {
             let [key, who, message_id] = [keys.text(), whos.text(), message_ids.text()].map(|text| text.map_err(rows_damaged));
             let (key, who, message_id) = (key?, who?, message_id?);
             if unseen[row] != 0 {
-                found.push(Row { page: number::<4>(pages, row) as u32, kind: kinds[row], at_ms: number::<8>(times_ms, row), key, who, message_id });
+                rows.push(Row { page: number::<4>(pages, row) as u32, kind: kinds[row], at_ms: number::<8>(times_ms, row), key, who, message_id });
             }
         }
         let ahead: HashSet<u32> = ahead.into_iter().collect();
-        told(py, &self.inner.apply(found.into_iter(), from_ms, to_ms, &ahead, revision)?, &self.topics)
+        let mut facts = Facts::new(py);
+        self.inner.apply(rows.into_iter(), from_ms, to_ms, &ahead, revision, &mut facts)?;
+        told(py, facts.list, &self.topics)
     }
 
     /// T4: drop what no event can change any more; the pages that hold less now.
@@ -191,7 +197,7 @@ impl Teams {
         Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), topics }
     }
 
-    /// Fold (page, `Event`) in and wake what falls due: (topic, id, workspace, value) of each fact to publish, in their order (F4).
+    /// Fold (page, `Event`) in and wake what falls due: topics, ids, workspaces and values of the facts to publish, in their order (F4).
     fn apply<'py>(
         &mut self,
         py: Python<'py>,
@@ -200,10 +206,12 @@ impl Teams {
         to_ms: i64,
         ahead: Vec<u32>,
         revision: i64,
-    ) -> PyResult<Bound<'py, PyList>> {
+    ) -> PyResult<Told<'py>> {
         let heard = events.iter().map(|(page, event)| Ok((*page, Heard::of(event)?))).collect::<PyResult<Vec<_>>>()?;
         let rows = heard.iter().map(|(page, heard)| Ok((*page, heard.workspace_id.to_str()?, heard.event()?))).collect::<PyResult<Vec<_>>>()?;
-        told(py, &self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision), &self.topics)
+        let mut facts = Facts::new(py);
+        self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision, &mut facts);
+        told(py, facts.list, &self.topics)
     }
 
     /// T4: drop what no event can change any more.

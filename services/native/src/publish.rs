@@ -6,6 +6,8 @@ use crate::records::{Body, Record, What};
 use crate::talk::Talk;
 use crate::times::format_ms;
 use crate::workspace::Seat;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 use sha2::{Digest, Sha256};
 
 /// Of `topics.FACT_TOPICS`, in their order.
@@ -18,91 +20,125 @@ pub enum Topic {
     Assignments,
 }
 
+/// 32 hexadecimal digits.
+type Id = [u8; 32];
+
+/// What a message publishes. Values are Python's from the beginning: when a log is closed there are tens of thousands of them at once, and half
+/// of what one cost was to fetch memory for it twice.
+pub struct Facts<'py> {
+    py: Python<'py>,
+    pub list: Vec<Fact<'py>>,
+    /// The value under way.
+    text: Vec<u8>,
+}
+
 /// One record of an aggregate topic.
-pub struct Fact {
+pub struct Fact<'py> {
     pub topic: Topic,
-    pub id: String,
-    pub workspace_id: Text,
-    pub value: Vec<u8>,
+    pub id: Id,
+    pub workspace_id: Bound<'py, PyString>,
+    pub value: Bound<'py, PyBytes>,
 }
 
-/// F4: by topic, then by id.
-pub fn in_order(facts: &mut [Fact]) {
-    facts.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
+impl<'py> Facts<'py> {
+    pub fn new(py: Python<'py>) -> Facts<'py> {
+        Facts { py, list: Vec::new(), text: Vec::new() }
+    }
+
+    /// F4: by topic, then by id.
+    pub fn in_order(&mut self) {
+        self.list.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
+    }
+
+    /// One more: `tell` tells what follows the fields of every fact. `name`: of its id.
+    #[allow(clippy::too_many_arguments)]
+    fn add(&mut self, topic: Topic, name: &str, id: Id, workspace_id: &str, is_void: bool, revision: i64, tell: impl FnOnce(&mut Json)) {
+        self.text.clear();
+        let mut out = Json(&mut self.text);
+        out.begin(name, &id);
+        out.number("revision", revision);
+        out.text("status", if is_void { "void" } else { "closed" });
+        out.text("workspace_id", workspace_id);
+        tell(&mut out);
+        out.end();
+        let value = PyBytes::new(self.py, &self.text);
+        // A workspace's facts mostly come one after the other.
+        let workspace_id = match self.list.last() {
+            Some(last) if last.workspace_id.to_str().is_ok_and(|text| text == workspace_id) => last.workspace_id.clone(),
+            _ => PyString::new(self.py, workspace_id),
+        };
+        self.list.push(Fact { topic, id, workspace_id, value });
+    }
 }
 
-pub fn publish(talk: &Talk, record: &Record, is_void: bool, revision: i64) -> Fact {
+pub fn publish(found: &mut Facts<'_>, talk: &Talk, record: &Record, is_void: bool, revision: i64) {
     let (workspace_id, app_id, subject) = split_key(&talk.key);
     let id = id_of(record, workspace_id, app_id, subject);
     let is_session = matches!(record.body, Body::Session { .. });
-    let mut out = Json::new(if is_session { "billing_session_id" } else { "conversation_episode_id" }, &id, 640);
-    out.head(revision, is_void, workspace_id);
-    out.text("app_id", app_id);
-    if is_session {
-        out.text("type", word(record.ident.what));
-    }
-    for (name, value) in ["channel", "kore_user_id", "channel_user_id"].into_iter().zip(record.names.iter()) {
-        out.text(name, value);
-    }
-    out.text("conversation_id", subject);
-    match &record.body {
-        Body::Session { start_ms, end_ms, bot_ms, human_ms, message_id, rule } => {
-            out.instant("conversation_start", record.ident.t0);
-            out.instant("start", *start_ms);
-            out.instant("end", *end_ms);
-            out.number("bot_ms", *bot_ms);
-            out.number("human_ms", *human_ms);
-            out.text("message_id", message_id);
-            out.text("rule", rule);
+    let (topic, name) = if is_session { (Topic::Sessions, "billing_session_id") } else { (Topic::Episodes, "conversation_episode_id") };
+    found.add(topic, name, id, workspace_id, is_void, revision, |out| {
+        out.text("app_id", app_id);
+        if is_session {
+            out.text("type", word(record.ident.what));
         }
-        Body::Episode { end_ms, reason, sessions, human_ms } => {
-            out.instant("start", record.ident.t0);
-            out.optional("end", *end_ms);
-            out.text("end_reason", reason);
-            out.number("sessions", *sessions);
-            out.number("human_ms", *human_ms);
+        for (name, value) in ["channel", "kore_user_id", "channel_user_id"].into_iter().zip(record.names.iter()) {
+            out.text(name, value);
         }
-    }
-    Fact { topic: if is_session { Topic::Sessions } else { Topic::Episodes }, workspace_id: workspace_id.into(), value: out.end(), id }
+        out.text("conversation_id", subject);
+        match &record.body {
+            Body::Session { start_ms, end_ms, bot_ms, human_ms, message_id, rule } => {
+                out.instant("conversation_start", record.ident.t0);
+                out.instant("start", *start_ms);
+                out.instant("end", *end_ms);
+                out.number("bot_ms", *bot_ms);
+                out.number("human_ms", *human_ms);
+                out.text("message_id", message_id);
+                out.text("rule", rule);
+            }
+            Body::Episode { end_ms, reason, sessions, human_ms } => {
+                out.instant("start", record.ident.t0);
+                out.optional("end", *end_ms);
+                out.text("end_reason", reason);
+                out.number("sessions", *sessions);
+                out.number("human_ms", *human_ms);
+            }
+        }
+    });
 }
 
 /// A seat peak, a login or an assignment.
-pub fn publish_seat(workspace_id: &Text, seat: &Seat, is_void: bool, revision: i64) -> Fact {
-    let (topic, id, out) = match seat {
+pub fn publish_seat(found: &mut Facts<'_>, workspace_id: &str, seat: &Seat, is_void: bool, revision: i64) {
+    match seat {
         Seat::Peak { quarter_ms, peak } => {
             let id = fact_id(&["peak", workspace_id, &peak.scope], &[*quarter_ms]);
-            let mut out = Json::new("seat_peak_id", &id, 320);
-            out.head(revision, is_void, workspace_id);
-            out.text("app_id", &peak.scope);
-            out.instant("quarter", *quarter_ms);
-            out.number("peak", peak.peak as i64);
-            out.instant("peak_at", peak.peak_at_ms);
-            out.number("agents", peak.agents as i64);
-            (Topic::Peaks, id, out)
+            found.add(Topic::Peaks, "seat_peak_id", id, workspace_id, is_void, revision, |out| {
+                out.text("app_id", &peak.scope);
+                out.instant("quarter", *quarter_ms);
+                out.number("peak", peak.peak as i64);
+                out.instant("peak_at", peak.peak_at_ms);
+                out.number("agents", peak.agents as i64);
+            });
         }
         Seat::Login { login_id, agent_id, app_ids, start_ms, end_ms } => {
             let id = fact_id(&["login", workspace_id, login_id], &[*start_ms]);
-            let mut out = Json::new("agent_login_id", &id, 320);
-            out.head(revision, is_void, workspace_id);
-            out.text("login_id", login_id);
-            out.text("agent_id", agent_id);
-            out.texts("app_ids", app_ids);
-            out.instant("start", *start_ms);
-            out.optional("end", *end_ms);
-            (Topic::Logins, id, out)
+            found.add(Topic::Logins, "agent_login_id", id, workspace_id, is_void, revision, |out| {
+                out.text("login_id", login_id);
+                out.text("agent_id", agent_id);
+                out.texts("app_ids", app_ids);
+                out.instant("start", *start_ms);
+                out.optional("end", *end_ms);
+            });
         }
         Seat::Assignment { app_id, agent_id, start_ms, end_ms } => {
             let id = fact_id(&["assignment", workspace_id, app_id, agent_id], &[*start_ms]);
-            let mut out = Json::new("agent_assignment_id", &id, 320);
-            out.head(revision, is_void, workspace_id);
-            out.text("app_id", app_id);
-            out.text("agent_id", agent_id);
-            out.instant("start", *start_ms);
-            out.optional("end", *end_ms);
-            (Topic::Assignments, id, out)
+            found.add(Topic::Assignments, "agent_assignment_id", id, workspace_id, is_void, revision, |out| {
+                out.text("app_id", app_id);
+                out.text("agent_id", agent_id);
+                out.instant("start", *start_ms);
+                out.optional("end", *end_ms);
+            });
         }
-    };
-    Fact { topic, id, workspace_id: workspace_id.clone(), value: out.end() }
+    }
 }
 
 fn word(what: What) -> &'static str {
@@ -113,14 +149,14 @@ fn word(what: What) -> &'static str {
     }
 }
 
-fn id_of(record: &Record, workspace_id: &str, app_id: &str, subject: &str) -> String {
+fn id_of(record: &Record, workspace_id: &str, app_id: &str, subject: &str) -> Id {
     let ident = &record.ident;
     let numbers: &[i64] = if ident.what == What::Conversation { &[ident.t0] } else { &[ident.t0, ident.k] };
     fact_id(&[word(ident.what), workspace_id, app_id, subject], numbers)
 }
 
 /// F1: the first 32 hex digits of SHA-256 over the parts as a compact JSON array.
-fn fact_id(texts: &[&str], numbers: &[i64]) -> String {
+fn fact_id(texts: &[&str], numbers: &[i64]) -> Id {
     let mut parts = Vec::with_capacity(128);
     for text in texts {
         parts.push(if parts.is_empty() { b'[' } else { b',' });
@@ -132,39 +168,30 @@ fn fact_id(texts: &[&str], numbers: &[i64]) -> String {
     }
     parts.push(b']');
     let digest = Sha256::digest(&parts);
-    let mut id = String::with_capacity(32);
-    for byte in &digest[..16] {
-        id.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    let mut id = [0; 32];
+    for (pair, byte) in id.chunks_exact_mut(2).zip(digest) {
+        pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
     }
     id
 }
 
-/// A compact JSON object, field by field.
-struct Json(Vec<u8>);
+/// A compact JSON object, field by field, at the end of what is there.
+struct Json<'a>(&'a mut Vec<u8>);
 
-impl Json {
-    /// `room`: for so many bytes, about as long as it will be.
-    fn new(name: &str, value: &str, room: usize) -> Json {
-        let mut out = Json(Vec::with_capacity(room));
-        out.0.push(b'{');
-        quote(&mut out.0, name);
-        out.0.push(b':');
-        quote(&mut out.0, value);
-        out
-    }
-
-    /// What every fact tells after its id.
-    fn head(&mut self, revision: i64, is_void: bool, workspace_id: &str) {
-        self.number("revision", revision);
-        self.text("status", if is_void { "void" } else { "closed" });
-        self.text("workspace_id", workspace_id);
+impl Json<'_> {
+    fn begin(&mut self, name: &str, id: &Id) {
+        self.0.extend_from_slice(b"{\"");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":\"");
+        self.0.extend_from_slice(id);
+        self.0.push(b'"');
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
-        &mut self.0
+        self.0
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -201,9 +228,8 @@ impl Json {
         out.push(b']');
     }
 
-    fn end(mut self) -> Vec<u8> {
+    fn end(&mut self) {
         self.0.push(b'}');
-        self.0
     }
 }
 

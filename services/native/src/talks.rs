@@ -4,7 +4,7 @@
 use crate::hours::hour_of;
 use crate::kinds;
 use crate::msgpack::Read;
-use crate::publish::{in_order, publish, Fact};
+use crate::publish::{publish, Facts};
 use crate::records::{changes, Record};
 use crate::rules::{Rules, FOREVER_MS, HOUR_MS, QUARTER_MS};
 use crate::talk::{key_of, Head, Talk, Touched, ALWAYS};
@@ -81,18 +81,25 @@ impl Talks {
         }
     }
 
-    /// Put rows into their talks while the watermark moves, and wake what falls due, but on pages that are ahead (E2): what is to be published.
-    pub fn apply<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64) -> Read<Vec<Fact>> {
-        let mut found = Vec::new();
+    /// Put rows into their talks while the watermark moves, and wake what falls due, but on pages that are ahead (E2). `found`: what is to be published.
+    pub fn apply<'a>(
+        &mut self,
+        rows: impl Iterator<Item = Row<'a>>,
+        from_ms: i64,
+        to_ms: i64,
+        ahead: &HashSet<u32>,
+        revision: i64,
+        found: &mut Facts,
+    ) -> Read<()> {
         let mut before = Before::new();
         for row in rows.filter(|row| row.kind < kinds::FIRST_ALERT) {
             self.fold(&row, from_ms, to_ms, &mut before)?;
         }
-        self.compare(&mut before, to_ms, revision, &mut found);
+        self.compare(&mut before, to_ms, revision, found);
         self.wake(from_ms, to_ms, ahead, &mut before)?;
-        self.compare(&mut before, to_ms, revision, &mut found);
-        in_order(&mut found);
-        Ok(found)
+        self.compare(&mut before, to_ms, revision, found);
+        found.in_order();
+        Ok(())
     }
 
     /// T4: drop what no event can reach any more and from which nothing is due; the pages that hold less now.
@@ -273,13 +280,13 @@ impl Talks {
         Ok(())
     }
 
-    fn compare(&mut self, before: &mut Before, to_ms: i64, revision: i64, found: &mut Vec<Fact>) {
+    fn compare(&mut self, before: &mut Before, to_ms: i64, revision: i64, found: &mut Facts) {
         let rules = self.rules;
         for (number, shown) in before.drain(..) {
             let talk = self.talk(number);
             talk.compared = false;
             let now = records(talk, to_ms, &rules);
-            found.extend(changes(&shown, &now).map(|(record, is_void)| publish(talk, record, is_void, revision)));
+            changes(&shown, &now).for_each(|(record, is_void)| publish(found, talk, record, is_void, revision));
             self.set_alarm(number);
         }
     }

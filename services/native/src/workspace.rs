@@ -301,6 +301,9 @@ fn changed(gone: &[Arc<Presence>], come: &[Arc<Presence>]) -> Vec<(i64, i64)> {
 
 /// What must be published when `before` was published and `after` is true (T3): a record, and whether it is void.
 fn changes(before: Vec<Seat>, after: Vec<Seat>) -> Vec<(Seat, bool)> {
+    if before.is_empty() {
+        return after.into_iter().map(|seat| (seat, false)).collect();
+    }
     let mut shown: HashMap<Ident, Seat> = before.into_iter().map(|seat| (seat.ident(), seat)).collect();
     let mut found = Vec::with_capacity(after.len());
     for seat in after {
