@@ -174,7 +174,7 @@ class PartitionFold:
         # What is settled is packed anew once as many talks were packed beside it: so what did not change is never more than half of the work.
         if settled is None or settled.beside + len(state.talks) >= settled.talks:
             state.talks, talks = [], self._talks.settle(page)
-            frame: bytes | memoryview = settled_frame(talks)
+            frame = settled_frame(talks)
             settled = self._settled[page] = Settled(b"", len(frame), len(talks), 0)
         else:
             frame = settled.frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 
 import pytest
@@ -19,7 +20,7 @@ from services.meters.state import StateCorrupt
 from services.meters.talks import Talks
 from services.meters.teams import Teams
 from services.meters.twins import COMPILED, PYTHON, NativeTalks, NativeTeams, TeamsTwin
-from services.native import load
+from services.native import load, required
 from tests.events.corpus import mutations
 from tests.meters.driver import DAY_MS, Pipeline
 from tests.parts.examples import examples
@@ -52,6 +53,11 @@ def test_facts_and_state_are_the_same_bytes(data: st.DataObject) -> None:
     for pipeline in pipelines:
         pipeline.close()
     assert pipelines[0].published == pipelines[1].published
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_the_checksum_of_a_record_is_zlibs(first: bytes, rest: bytes) -> None:
+    assert required().crc32(rest, required().crc32(first, 0)) == zlib.crc32(first + rest)
 
 
 @given(TEXTS, TEXTS, TEXTS, TEXTS, st.integers(-(10**15), 4 * 10**14))

@@ -1,13 +1,14 @@
 //! P2: where a conversation or call slept for so long that what follows is another one. The twin of `services/meters/hours.py`.
 
 use crate::rules::{HOUR_MS, SLEEP_HOURS_MAX};
+use crate::talk::Lasts;
 
 pub fn hour_of(at_ms: i64) -> i64 {
     at_ms.div_euclid(HOUR_MS)
 }
 
 /// Put an event into the list of the latest event of each hour.
-pub fn hear(lasts: &mut Vec<i64>, at_ms: i64) {
+pub fn hear(lasts: &mut Lasts, at_ms: i64) {
     let hour = hour_of(at_ms);
     let place = lasts.partition_point(|&last| hour_of(last) < hour);
     if place == lasts.len() || hour_of(lasts[place]) > hour {

@@ -367,6 +367,14 @@ fn row_binary<'py>(py: Python<'py>, values: &Bound<'py, PyList>, columns: Vec<(S
     Some(PyBytes::new(py, &out))
 }
 
+/// `zlib.crc32` of bytes that follow those of which `before` is the checksum.
+#[pyfunction]
+fn crc32(bytes: &[u8], before: u32) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(before);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
 /// Number `row` of a little-endian column whose numbers are `N` bytes wide; shorter ones have no sign.
 fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
     let mut bytes = [0; 8];
@@ -378,6 +386,7 @@ fn number<const N: usize>(column: &[u8], row: usize) -> i64 {
 fn quarterhour_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_times, module)?)?;
     module.add_function(wrap_pyfunction!(row_binary, module)?)?;
+    module.add_function(wrap_pyfunction!(crc32, module)?)?;
     module.add("RowsDamaged", module.py().get_type::<RowsDamaged>())?;
     module.add_class::<Poll>()?;
     module.add_class::<Talks>()?;

@@ -22,13 +22,13 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    pub fn bytes(&mut self, bytes: impl ExactSizeIterator<Item = u8>) {
         match bytes.len() {
             len @ 0..=0xff => self.tagged(0xc4, &[len as u8]),
             len @ 0x100..=0xffff => self.tagged(0xc5, &(len as u16).to_be_bytes()),
             len => self.tagged(0xc6, &(len as u32).to_be_bytes()),
         }
-        self.0.extend_from_slice(bytes);
+        self.0.extend(bytes);
     }
 
     pub fn flag(&mut self, flag: bool) {

@@ -1,9 +1,14 @@
-//! One conversation or call: the set of its events, in columns. The twin of `services/meters/talk.py`; the bytes are the same.
+//! One conversation or call: the set of its events. The twin of `services/meters/talk.py`; the bytes are the same.
+//!
+//! In its record the set is columns; here it is rows, which an event touches at one place, and short texts lie in them: among a million talks every
+//! further place is a wait for memory.
 
 use crate::hours;
 use crate::kinds;
 use crate::msgpack::{Damaged, Read, Reader, Writer};
 use crate::rules::{Rules, FOREVER_MS, HOUR_MS, SLEEP_HOURS_MAX};
+use smallvec::{smallvec, SmallVec};
+use smol_str::SmolStr;
 
 pub const NEVER: i64 = -(1 << 40);
 pub const ALWAYS: i64 = 1 << 31;
@@ -18,10 +23,24 @@ pub enum Touched {
     Changed,
 }
 
+/// A row of a talk's set.
+#[derive(Default)]
+pub struct Event {
+    /// Since `base_ms`.
+    pub time: i64,
+    /// Of `names`, from 1; 0: it does not say.
+    pub who: u32,
+    pub kind: u8,
+    pub message_id: SmolStr,
+}
+
+/// The latest event of each hour. Most talks have one or two.
+pub type Lasts = SmallVec<[i64; 2]>;
+
 pub struct Talk {
     pub key: Box<str>,
     pub page: u32,
-    pub lasts: Vec<i64>,
+    pub lasts: Lasts,
     pub base_ms: i64,
     pub due_ms: i64,
     pub shown: bool,
@@ -30,11 +49,9 @@ pub struct Talk {
     pub marked: bool,
     pub touched: Touched,
     pub quiet_until: i64,
-    pub names: Vec<Box<str>>,
-    pub times: Vec<i64>,
-    pub kinds: Vec<u8>,
-    pub whos: Vec<u32>,
-    pub message_ids: Vec<Box<str>>,
+    pub names: SmallVec<[Box<str>; 1]>,
+    /// By (time, kind, message id).
+    pub events: Vec<Event>,
     /// Is it among those that the message under way changes? Not part of the record.
     pub compared: bool,
     /// When its newest alarm goes off; `FOREVER_MS`: it has none, or it went off. Not part of the record: at rest that is `due_ms`.
@@ -46,7 +63,7 @@ impl Talk {
         Talk {
             key: key.into(),
             page,
-            lasts: vec![at_ms],
+            lasts: smallvec![at_ms],
             base_ms: at_ms,
             due_ms: FOREVER_MS,
             shown: false,
@@ -55,11 +72,8 @@ impl Talk {
             marked: false,
             touched: Touched::Not,
             quiet_until: NEVER,
-            names: Vec::new(),
-            times: Vec::new(),
-            kinds: Vec::new(),
-            whos: Vec::new(),
-            message_ids: Vec::new(),
+            names: SmallVec::new(),
+            events: Vec::new(),
             compared: false,
             alarm_ms: FOREVER_MS,
         }
@@ -73,8 +87,8 @@ impl Talk {
         self.lasts[self.lasts.len() - 1]
     }
 
-    pub fn who(&self, row: usize) -> &str {
-        match self.whos[row] {
+    pub fn who(&self, event: &Event) -> &str {
+        match event.who {
             0 => "",
             number => &self.names[number as usize - 1],
         }
@@ -90,44 +104,39 @@ impl Talk {
 
     /// Where a row belongs that sorts by (time, kind, message id); none: it is there already.
     pub fn place(&self, time: i64, kind: u8, message_id: &str, who: &str) -> Option<usize> {
-        match self.times.last() {
-            Some(&last) if time <= last => {}
-            _ => return Some(self.times.len()),
+        match self.events.last() {
+            Some(last) if time <= last.time => {}
+            _ => return Some(self.events.len()),
         }
-        let mut row = self.times.partition_point(|&t| t < time);
-        while row < self.times.len() && self.times[row] == time {
-            let here = (self.kinds[row], &*self.message_ids[row]);
-            if here == (kind, message_id) && self.who(row) == who {
+        let mut place = self.events.partition_point(|event| event.time < time);
+        while let Some(event) = self.events.get(place).filter(|event| event.time == time) {
+            let here = (event.kind, &*event.message_id);
+            if here == (kind, message_id) && self.who(event) == who {
                 return None;
             }
             if here > (kind, message_id) {
                 break;
             }
-            row += 1;
+            place += 1;
         }
-        Some(row)
+        Some(place)
     }
 
-    pub fn insert(&mut self, row: usize, time: i64, kind: u8, message_id: &str, who: &str) {
-        let number = self.number(who);
-        self.times.insert(row, time);
-        self.kinds.insert(row, kind);
-        self.message_ids.insert(row, message_id.into());
-        self.whos.insert(row, number);
+    pub fn insert(&mut self, place: usize, time: i64, kind: u8, message_id: &str, who: &str) {
+        let who = self.number(who);
+        self.events.insert(place, Event { time, who, kind, message_id: message_id.into() });
         if kinds::is_end(kind) {
             self.ended = true;
         } else if kinds::is_mark(kind) {
             self.marked = true;
         }
-        self.quiet_until = self.times[self.times.len() - 1];
+        self.quiet_until = self.events[self.events.len() - 1].time;
     }
 
     /// A further row of whoever spoke last, after all others.
     pub fn repeat(&mut self, time: i64, kind: u8, message_id: &str) {
-        self.times.push(time);
-        self.kinds.push(kind);
-        self.message_ids.push(message_id.into());
-        self.whos.push(self.whos[self.whos.len() - 1]);
+        let who = self.events[self.events.len() - 1].who;
+        self.events.push(Event { time, who, kind, message_id: message_id.into() });
     }
 
     /// T4: its state may go when the least log time of the source partitions is past this, and nothing is due.
@@ -136,7 +145,7 @@ impl Talk {
     }
 
     pub fn encode(&self) -> Box<[u8]> {
-        let size = 64 + self.key.len() + self.lasts.len() * 9 + self.message_ids.iter().map(|id| id.len() + 12).sum::<usize>();
+        let size = 64 + self.key.len() + self.lasts.len() * 9 + self.events.iter().map(|event| event.message_id.len() + 12).sum::<usize>();
         let mut out = Writer(Vec::with_capacity(size));
         out.array(FIELDS);
         out.text(&self.key);
@@ -149,11 +158,12 @@ impl Talk {
         }
         out.number(0);
         out.number(self.quiet_until);
-        texts(&mut out, &self.names);
-        numbers(&mut out, self.times.iter().copied());
-        out.bytes(&self.kinds);
-        numbers(&mut out, self.whos.iter().map(|&who| who as i64));
-        texts(&mut out, &self.message_ids);
+        texts(&mut out, self.names.iter().map(|name| &**name));
+        let events = self.events.iter();
+        numbers(&mut out, events.clone().map(|event| event.time));
+        out.bytes(events.clone().map(|event| event.kind));
+        numbers(&mut out, events.clone().map(|event| event.who as i64));
+        texts(&mut out, events.map(|event| &*event.message_id));
         out.0.into_boxed_slice()
     }
 
@@ -175,23 +185,26 @@ impl Talk {
             touched: from.number().map(|_| Touched::Not)?,
             quiet_until: from.number()?,
             names: list(&mut from, |from| from.text().map(Box::from))?,
-            times: list(&mut from, Reader::number)?,
-            kinds: from.bytes()?.to_vec(),
-            whos: list(&mut from, |from| from.number().map(|who| who as u32))?,
-            message_ids: list(&mut from, |from| from.text().map(Box::from))?,
+            events: times(&mut from)?,
             compared: false,
             alarm_ms: FOREVER_MS,
         };
         talk.alarm_ms = talk.due_ms;
-        let rows = talk.times.len();
-        let sound = !talk.lasts.is_empty()
-            && [talk.kinds.len(), talk.whos.len(), talk.message_ids.len()] == [rows; 3]
-            && talk.whos.iter().all(|&who| who as usize <= talk.names.len());
-        if sound {
-            Ok(talk)
-        } else {
-            Err(Damaged)
+        let kinds = from.bytes()?;
+        if talk.lasts.is_empty() || kinds.len() != talk.events.len() {
+            return Err(Damaged);
         }
+        talk.events.iter_mut().zip(kinds).for_each(|(event, &kind)| event.kind = kind);
+        from.array_of(talk.events.len())?;
+        for event in &mut talk.events {
+            let known = |&who: &i64| (0..=talk.names.len() as i64).contains(&who);
+            event.who = from.number().ok().filter(known).ok_or(Damaged)? as u32;
+        }
+        from.array_of(talk.events.len())?;
+        for event in &mut talk.events {
+            event.message_id = from.text()?.into();
+        }
+        Ok(talk)
     }
 
     fn number(&mut self, who: &str) -> u32 {
@@ -219,7 +232,8 @@ impl Head {
         from.array()?;
         let is_voice = from.text()?.starts_with('v');
         from.number()?;
-        let last_ms = *list(&mut from, Reader::number)?.last().ok_or(Damaged)?;
+        let lasts: Lasts = list(&mut from, Reader::number)?;
+        let last_ms = *lasts.last().ok_or(Damaged)?;
         from.number()?;
         let due_ms = from.number()?;
         from.flag()?;
@@ -242,12 +256,21 @@ fn evictable_after_ms(last_ms: i64, reaches_far: bool, rules: &Rules) -> i64 {
     last_ms + rules.lateness_ms + if reaches_far { (SLEEP_HOURS_MAX + 2) * HOUR_MS } else { rules.human_timeout_ms + HOUR_MS }
 }
 
-fn list<'a, T>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Read<T>) -> Read<Vec<T>> {
+fn list<'a, T, L: Default + Extend<T>>(from: &mut Reader<'a>, read: impl Fn(&mut Reader<'a>) -> Read<T>) -> Read<L> {
+    let mut found = L::default();
+    for _ in 0..from.array()? {
+        found.extend([read(from)?]);
+    }
+    Ok(found)
+}
+
+/// Of events whose other columns follow.
+fn times(from: &mut Reader) -> Read<Vec<Event>> {
     let count = from.array()?;
-    // A damaged length must not ask for memory: every item takes a byte at least.
-    let mut found = Vec::with_capacity(count.min(from.0.len()));
+    // A damaged length must not ask for memory: every item takes a byte at least. And who unpacks a talk has more to say.
+    let mut found = Vec::with_capacity(count.min(from.0.len()) + 4);
     for _ in 0..count {
-        found.push(read(from)?);
+        found.push(Event { time: from.number()?, ..Event::default() });
     }
     Ok(found)
 }
@@ -257,7 +280,7 @@ fn numbers(out: &mut Writer, found: impl ExactSizeIterator<Item = i64>) {
     found.for_each(|n| out.number(n));
 }
 
-fn texts(out: &mut Writer, found: &[Box<str>]) {
+fn texts<'a>(out: &mut Writer, found: impl ExactSizeIterator<Item = &'a str>) {
     out.array(found.len());
-    found.iter().for_each(|text| out.text(text));
+    found.for_each(|text| out.text(text));
 }

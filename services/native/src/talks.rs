@@ -246,8 +246,8 @@ impl Talks {
         talk.insert(place, time, row.kind, row.message_id, row.who);
         talk.see(row.at_ms);
         // Nothing is published and nothing ends it: no session ends before the first row + 15 min (U7), so nothing is due until then.
-        let due_ms = talk.base_ms + talk.times[0] + QUARTER_MS + 1;
-        if !row.who.is_empty() && place + 1 == talk.times.len() {
+        let due_ms = talk.base_ms + talk.events[0].time + QUARTER_MS + 1;
+        if !row.who.is_empty() && place + 1 == talk.events.len() {
             talk.quiet_until = ALWAYS;
         }
         if due_ms <= to_ms {
@@ -390,7 +390,7 @@ fn is_quiet(talk: &Talk, row: &Row) -> bool {
         return !talk.human_open && (talk.lasts.len() == 1 || !talk.may_sleep());
     }
     let time = row.at_ms - talk.base_ms;
-    kinds::is_repeated(row.kind) && time <= talk.quiet_until && talk.times.last().is_some_and(|&last| last < time && talk.who(talk.times.len() - 1) == row.who)
+    kinds::is_repeated(row.kind) && time <= talk.quiet_until && talk.events.last().is_some_and(|last| last.time < time && talk.who(last) == row.who)
 }
 
 /// Once for each message: what was published of a talk before it.

@@ -8,7 +8,7 @@ use crate::kinds::{self, ENDED_IDLE, MESSAGE_BY_USER};
 use crate::names::{split_who, NOBODY};
 use crate::records::{names_of, Body, Ident, Names, Record, What};
 use crate::rules::{quarters, Rules, FOREVER_MS, QUARTER_MS};
-use crate::talk::{Talk, NEVER};
+use crate::talk::{Event, Talk, NEVER};
 use crate::walk::{Entry, Walk};
 
 /// What the next event must know of a talk.
@@ -34,33 +34,33 @@ struct Plain {
 }
 
 fn plain(talk: &Talk, rules: &Rules) -> Option<Plain> {
-    let times = &talk.times;
-    if talk.marked || times.is_empty() || talk.names.len() != 1 || talk.may_sleep() {
+    let events = &talk.events;
+    if talk.marked || events.is_empty() || talk.names.len() != 1 || talk.may_sleep() {
         return None;
     }
-    let mut signs = times.len();
+    let mut signs = events.len();
     let mut end_kind = None;
     if talk.ended {
         signs -= 1;
-        let kind = talk.kinds[signs];
-        let ends_last = signs > 0 && kinds::is_end(kind) && !talk.kinds[..signs].iter().any(|&kind| kinds::is_end(kind));
-        if !ends_last || times[signs] - times[signs - 1] > rules.silence_max_ms {
+        let kind = events[signs].kind;
+        let ends_last = signs > 0 && kinds::is_end(kind) && !events[..signs].iter().any(|event| kinds::is_end(event.kind));
+        if !ends_last || events[signs].time - events[signs - 1].time > rules.silence_max_ms {
             return None;
         }
         end_kind = Some(kind);
     }
-    let silent = times[signs - 1] - times[0] > rules.silence_max_ms && times[..signs].windows(2).any(|pair| pair[1] - pair[0] > rules.silence_max_ms);
-    if silent {
+    let long = |from: &Event, to: &Event| to.time - from.time > rules.silence_max_ms;
+    if long(&events[0], &events[signs - 1]) && events[..signs].windows(2).any(|pair| long(&pair[0], &pair[1])) {
         return None;
     }
     let ended = end_kind.is_some_and(|kind| kind != ENDED_IDLE);
-    let last = if ended { times.len() - 1 } else { signs - 1 };
-    Some(Plain { signs, clock: times[last] - times[0], end_kind })
+    let last = if ended { events.len() - 1 } else { signs - 1 };
+    Some(Plain { signs, clock: events[last].time - events[0].time, end_kind })
 }
 
 /// Sessions k = 1 … n of a clock that runs from t0, and the conversation.
 fn plain_records(talk: &Talk, plain: &Plain, watermark_ms: i64, rules: &Rules) -> (Vec<Record>, Next) {
-    let (t0, clock, closed) = (talk.base_ms + talk.times[0], plain.clock, plain.end_kind.is_some());
+    let (t0, clock, closed) = (talk.base_ms + talk.events[0].time, plain.clock, plain.end_kind.is_some());
     let ended = plain.end_kind.is_some_and(|kind| kind != ENDED_IDLE);
     let names = names_of(split_who(&talk.names[0]));
     let count = quarters(clock).max(1);
@@ -91,9 +91,9 @@ fn plain_records(talk: &Talk, plain: &Plain, watermark_ms: i64, rules: &Rules) -
         found.push(Record { ident: Ident { what: What::Conversation, t0, k: 0 }, names, body });
     }
     // The same as `quiet`: the last session has its message, and the last row is one.
-    let last = talk.times.len() - 1;
-    let is_quiet = !over && !closed && !ids[count as usize - 1].is_empty() && talk.kinds[last] == MESSAGE_BY_USER;
-    let quiet_until = if is_quiet { end - talk.base_ms } else { talk.times[last] };
+    let last = &talk.events[talk.events.len() - 1];
+    let is_quiet = !over && !closed && !ids[count as usize - 1].is_empty() && last.kind == MESSAGE_BY_USER;
+    let quiet_until = if is_quiet { end - talk.base_ms } else { last.time };
     (found, Next { due_ms, human_open: false, quiet_until })
 }
 
@@ -101,10 +101,10 @@ fn plain_records(talk: &Talk, plain: &Plain, watermark_ms: i64, rules: &Rules) -
 fn message_ids(talk: &Talk, signs: usize, count: i64) -> Vec<&str> {
     let mut ids = vec![""; count as usize];
     let mut missing = count;
-    for row in (0..signs).filter(|&row| talk.kinds[row] == MESSAGE_BY_USER) {
-        let k = (quarters(talk.times[row] - talk.times[0]) - 1).max(0);
+    for event in talk.events[..signs].iter().filter(|event| event.kind == MESSAGE_BY_USER) {
+        let k = (quarters(event.time - talk.events[0].time) - 1).max(0);
         if k < count && ids[k as usize].is_empty() {
-            ids[k as usize] = &talk.message_ids[row];
+            ids[k as usize] = &event.message_id;
             missing -= 1;
             if missing == 0 {
                 break;
@@ -126,7 +126,7 @@ fn reason(over: bool, end_kind: Option<u8>) -> &'static str {
 fn walked(talk: &Talk, watermark_ms: i64, rules: &Rules) -> (Vec<Record>, Next) {
     let walk = walk_of(talk, rules);
     let mut found = Vec::new();
-    let mut next = Next { due_ms: FOREVER_MS, human_open: walk.human_since.is_some(), quiet_until: talk.times.last().copied().unwrap_or(NEVER) };
+    let mut next = Next { due_ms: FOREVER_MS, human_open: walk.human_since.is_some(), quiet_until: talk.events.last().map_or(NEVER, |last| last.time) };
     for number in 0..walk.episodes.len() {
         if walk.episodes[number].billed() {
             episode_records(talk, &walk, number, watermark_ms, rules, &mut found, &mut next);
@@ -139,11 +139,11 @@ fn walk_of<'a, 'r>(talk: &'a Talk, rules: &'r Rules) -> Walk<'a, 'r> {
     let mut walk = Walk::new(rules);
     let sleeps = hours::sleeps(&talk.lasts);
     let mut asleep = sleeps.iter().peekable();
-    let entries: Vec<Entry> = (0..talk.times.len()).map(|row| entry(talk, row)).collect();
+    let entries: Vec<Entry> = talk.events.iter().map(|event| entry(talk, event)).collect();
     let mut row = 0;
     while row < entries.len() {
-        let time = talk.times[row];
-        let rows = talk.times[row..].iter().take_while(|&&t| t == time).count();
+        let time = talk.events[row].time;
+        let rows = talk.events[row..].iter().take_while(|event| event.time == time).count();
         let at = talk.base_ms + time;
         while let Some(&(last_ms, _)) = asleep.next_if(|(_, after)| at >= *after) {
             walk.sleep(last_ms);
@@ -157,9 +157,9 @@ fn walk_of<'a, 'r>(talk: &'a Talk, rules: &'r Rules) -> Walk<'a, 'r> {
     walk
 }
 
-fn entry(talk: &Talk, row: usize) -> Entry<'_> {
-    let who = talk.who(row);
-    (talk.kinds[row], &talk.message_ids[row], if who.is_empty() { NOBODY } else { split_who(who) })
+fn entry<'a>(talk: &'a Talk, event: &'a Event) -> Entry<'a> {
+    let who = talk.who(event);
+    (event.kind, &event.message_id, if who.is_empty() { NOBODY } else { split_who(who) })
 }
 
 fn episode_records(talk: &Talk, walk: &Walk, number: usize, watermark_ms: i64, rules: &Rules, found: &mut Vec<Record>, next: &mut Next) {
@@ -205,9 +205,9 @@ fn episode_records(talk: &Talk, walk: &Walk, number: usize, watermark_ms: i64, r
 
 /// Between the last row and the end of the last session's window a message of the same user changes nothing that is published.
 fn quiet(talk: &Talk, episode: &Episode, last: Option<&Part>, next: &mut Next) {
-    let row = talk.times.len() - 1;
-    if let Some(part) = last.filter(|part| !part.message_id.is_empty() && talk.kinds[row] == MESSAGE_BY_USER) {
-        if split_who(talk.who(row)) == episode.who {
+    let event = &talk.events[talk.events.len() - 1];
+    if let Some(part) = last.filter(|part| !part.message_id.is_empty() && event.kind == MESSAGE_BY_USER) {
+        if split_who(talk.who(event)) == episode.who {
             next.quiet_until = part.end_ms - talk.base_ms;
         }
     }

@@ -5,13 +5,13 @@ use crate::kinds::{VOICE_ENDED, VOICE_STARTED};
 use crate::names::split_who;
 use crate::records::{names_of, Body, Ident, Names, Record, What};
 use crate::rules::{quarters, Rules, FOREVER_MS, QUARTER_MS};
-use crate::talk::Talk;
+use crate::talk::{Event, Talk};
 
 /// The sessions of a call that are published at a watermark.
 pub fn voice_records(talk: &mut Talk, watermark_ms: i64, rules: &Rules) -> Vec<Record> {
     let mut found = Vec::new();
     let mut due_ms = FOREVER_MS;
-    let mut quiet_until = talk.times[talk.times.len() - 1];
+    let mut quiet_until = talk.events[talk.events.len() - 1].time;
     let mut first = 0;
     for end in cuts(talk) {
         call(talk, first, end, watermark_ms, rules, &mut found, &mut due_ms, &mut quiet_until);
@@ -25,21 +25,22 @@ pub fn voice_records(talk: &mut Talk, watermark_ms: i64, rules: &Rules) -> Vec<R
 /// P2: where each call of the rows ends.
 fn cuts(talk: &Talk) -> Vec<usize> {
     let sleeps = hours::sleeps(&talk.lasts);
-    let ends = sleeps.iter().map(|(_, after)| talk.times.partition_point(|&time| talk.base_ms + time < *after));
-    ends.chain([talk.times.len()]).collect()
+    let ends = sleeps.iter().map(|(_, after)| talk.events.partition_point(|event| talk.base_ms + event.time < *after));
+    ends.chain([talk.events.len()]).collect()
 }
 
 #[allow(clippy::too_many_arguments)]
 fn call(talk: &Talk, first: usize, stop: usize, watermark_ms: i64, rules: &Rules, found: &mut Vec<Record>, due_ms: &mut i64, quiet_until: &mut i64) {
-    let at = |row: usize| talk.base_ms + talk.times[row];
-    let started = (first..stop).find(|&row| talk.kinds[row] == VOICE_STARTED);
-    let t0 = at(started.unwrap_or(first));
-    let ended = (first..stop).find(|&row| talk.kinds[row] == VOICE_ENDED && at(row) >= t0).map(at);
-    let te = ended.unwrap_or(at(stop - 1)).min(t0 + rules.call_max_ms);
+    let events = &talk.events[first..stop];
+    let at = |event: &Event| talk.base_ms + event.time;
+    let started = events.iter().find(|event| event.kind == VOICE_STARTED);
+    let t0 = at(started.unwrap_or(&events[0]));
+    let ended = events.iter().find(|event| event.kind == VOICE_ENDED && at(event) >= t0).map(at);
+    let te = ended.unwrap_or(at(&events[events.len() - 1])).min(t0 + rules.call_max_ms);
     let names = names_of([0, 1, 2].map(|field| {
-        let by_start = earliest(talk, (first..stop).filter(|&row| talk.kinds[row] == VOICE_STARTED), field);
+        let by_start = earliest(talk, events.iter().filter(|event| event.kind == VOICE_STARTED), field);
         if by_start.is_empty() {
-            earliest(talk, (first..stop).filter(|&row| at(row) >= t0), field)
+            earliest(talk, events.iter().filter(|event| at(event) >= t0), field)
         } else {
             by_start
         }
@@ -63,15 +64,15 @@ fn call(talk: &Talk, first: usize, stop: usize, watermark_ms: i64, rules: &Rules
 }
 
 /// U11 for calls: the value of the earliest event that has one; at one instant the smallest text.
-fn earliest(talk: &Talk, rows: impl Iterator<Item = usize>, field: usize) -> &str {
+fn earliest<'a>(talk: &'a Talk, events: impl Iterator<Item = &'a Event>, field: usize) -> &'a str {
     let (mut value, mut at) = ("", i64::MAX);
-    for row in rows {
-        if talk.times[row] > at {
+    for event in events {
+        if event.time > at {
             break;
         }
-        let text = split_who(talk.who(row))[field];
+        let text = split_who(talk.who(event))[field];
         if !text.is_empty() && (value.is_empty() || text < value) {
-            (value, at) = (text, talk.times[row]);
+            (value, at) = (text, event.time);
         }
     }
     value
