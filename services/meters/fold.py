@@ -18,7 +18,7 @@ from services.events.event import FIRST_AGENT, FIRST_ALERT, Event, Kind
 from services.events.outgoing import OutFact
 from services.meters.alerts import alert_session
 from services.meters.ledger import processor_lines
-from services.meters.publish import in_order, publish
+from services.meters.publish import publish, with_alerts
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
 from services.meters.state import (
@@ -124,7 +124,7 @@ class PartitionFold:
         whole = self._whole(batch, unseen)
         alerts = [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
         if alerts:
-            facts = in_order(facts + publish(alerts, version, self._base))
+            facts = with_alerts(facts, publish(alerts, version, self._base))
         # F4: the topics of seats come after those of sessions and conversations.
         facts += self._teams.apply([mine for mine in whole if mine[1].kind >= FIRST_AGENT], from_ms, to_ms, self._ahead.keys(), version)
         self._sweep()

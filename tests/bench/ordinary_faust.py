@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import faust
@@ -49,11 +50,12 @@ def step(held: Conversation | None, kind: str, at_ms: int) -> tuple[Conversation
     return now, max(1, -(-clock // WINDOW_MS)) if over else clock // WINDOW_MS, over
 
 
-def make_app(servers: str, topic: str, partitions: int, counts: Counts) -> faust.App:
+def make_app(servers: str, topic: str, partitions: int, counts: Counts, data_dir: str) -> faust.App:
     app = faust.App(
         f"ordinary-faust-{int(time.time() * 1000)}",
         broker=f"kafka://{servers}",
         store="memory://",
+        datadir=data_dir,
         topic_partitions=partitions,
         topic_replication_factor=1,
         producer_linger=0.05,
@@ -97,9 +99,9 @@ def make_app(servers: str, topic: str, partitions: int, counts: Counts) -> faust
     return app
 
 
-async def run(servers: str, topic: str, partitions: int, expected: int) -> None:
+async def run(servers: str, topic: str, partitions: int, expected: int, data_dir: str) -> None:
     counts = Counts()
-    app = make_app(servers, topic, partitions, counts)
+    app = make_app(servers, topic, partitions, counts, data_dir)
     cpu_s = time.process_time()
     began_s = time.monotonic()
     await app.start()
@@ -115,4 +117,6 @@ async def run(servers: str, topic: str, partitions: int, expected: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    # Faust makes a folder even for a table that is only in memory.
+    with TemporaryDirectory(prefix="ordinary-faust-") as folder:
+        asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from services.events import topics
 from tests.meters.driver import Pipeline, folded
 from tests.meters.table import check
 from tests.spec import reading
@@ -52,3 +53,18 @@ def test_another_event_of_the_same_alert_is_another_session() -> None:
     pipeline.send([_alert(), _alert(id="e2"), _alert(source="elsewhere")])
 
     assert len(reading.sessions(folded(pipeline.published))) == 3
+
+
+def test_alerts_are_published_in_order_with_the_sessions_of_their_message() -> None:
+    scope = {"workspace_id": "acme", "app_id": "shop"}
+    talks = [
+        cloud_event(verb, T0_MS + at_ms, event_id=f"{verb}{number}", subject=f"c{number}", scope=scope, message_id="m")
+        for number in range(6)
+        for at_ms, verb in enumerate(("user message", "ended"))
+    ]
+    pipeline = Pipeline()
+    pipeline.send([*(_alert(id=f"e{number}") for number in range(6)), *(json.dumps(event).encode() for event in talks)])
+
+    published = [(topics.FACT_TOPICS.index(fact.topic), fact.key) for fact in pipeline.published if fact.topic != topics.LEDGER]
+    assert [topic for topic, _ in published] == [0] * 12 + [1] * 6
+    assert published == sorted(published)
