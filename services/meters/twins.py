@@ -53,7 +53,7 @@ class NativeTalks:
     def __init__(self, rules: Rules) -> None:
         native = required()
         self._damaged: type[ValueError] = native.RowsDamaged
-        self._native = native.Talks(rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, topics.FACT_TOPICS)
+        self._native = native.Talks(rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, OutFact, topics.FACT_TOPICS)
         self.sweep = self._native.sweep
         self.flush = self._native.flush
         self.settle = self._native.settle
@@ -75,23 +75,24 @@ class NativeTalks:
         """See `Talks.apply`."""
         texts = (bytes(column) for column in (rows.keys, rows.whos, rows.message_ids))
         try:
-            facts = self._native.apply(rows.pages, rows.kinds, rows.times_ms, *texts, unseen, from_ms, to_ms, list(ahead), revision)
+            facts: list[OutFact] = self._native.apply(rows.pages, rows.kinds, rows.times_ms, *texts, unseen, from_ms, to_ms, list(ahead), revision)
         except self._damaged as error:
             raise BatchFormatError(str(error)) from None
-        return list(map(OutFact, *facts))
+        return facts
 
 
 class NativeTeams:
     """`Teams`, compiled. Raises ImportError where it was not built."""
 
     def __init__(self, rules: Rules) -> None:
-        self._native = required().Teams(rules.login_timeout_ms, rules.lateness_ms, topics.FACT_TOPICS)
+        self._native = required().Teams(rules.login_timeout_ms, rules.lateness_ms, OutFact, topics.FACT_TOPICS)
         self.sweep = self._native.sweep
         self.states_of = self._native.states_of
 
     def apply(self, events: list[tuple[int, Event]], from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
         """See `Teams.apply`."""
-        return list(map(OutFact, *self._native.apply(events, from_ms, to_ms, list(ahead), revision)))
+        facts: list[OutFact] = self._native.apply(events, from_ms, to_ms, list(ahead), revision)
+        return facts
 
     def take_changed(self, ahead: Collection[int]) -> Iterable[int]:
         """See `Teams.take_changed`."""

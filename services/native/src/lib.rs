@@ -29,7 +29,7 @@ mod workspace;
 
 use crate::columns::{page_of, talk_key, Columns};
 use crate::msgpack::{Damaged, Reader};
-use crate::publish::{Fact, Facts};
+use crate::publish::Facts;
 use crate::talks::Row;
 use crate::workspace::{AgentEvent, SeatRules};
 use hashbrown::HashSet;
@@ -61,27 +61,23 @@ fn rows_damaged(_: Damaged) -> PyErr {
     RowsDamaged::new_err("a column of texts cannot be read")
 }
 
-/// `topics.FACT_TOPICS`.
-type Topics = Vec<Py<PyString>>;
+/// What facts are made with: `outgoing.OutFact`, and the names of `topics.FACT_TOPICS`.
+struct Maker {
+    out_fact: Py<PyAny>,
+    topics: Vec<Py<PyString>>,
+}
 
-/// Facts as Python has them: topics, ids, workspaces and values, of each fact one.
-type Told<'py> = [Bound<'py, PyList>; 4];
-
-fn told<'py>(py: Python<'py>, facts: Vec<Fact<'py>>, topics: &Topics) -> PyResult<Told<'py>> {
-    let list = facts.iter();
-    Ok([
-        PyList::new(py, list.clone().map(|fact| &topics[fact.topic as usize]))?,
-        PyList::new(py, list.clone().map(|fact| PyBytes::new(py, &fact.id)))?,
-        PyList::new(py, list.clone().map(|fact| &fact.workspace_id))?,
-        PyList::new(py, list.map(|fact| &fact.value))?,
-    ])
+impl Maker {
+    fn facts<'py>(&self, py: Python<'py>, revision: i64) -> Facts<'py> {
+        Facts::new(self.out_fact.bind(py).clone(), self.topics.iter().map(|topic| topic.bind(py).clone()).collect(), revision)
+    }
 }
 
 /// The conversations and calls of one batches partition: `services.meters.talks.Talks`.
 #[pyclass]
 struct Talks {
     inner: talks::Talks,
-    topics: Topics,
+    maker: Maker,
     /// Talks packed since memory was given back.
     packed: usize,
 }
@@ -92,12 +88,20 @@ const GIVE_BACK_OF: usize = 8;
 #[pymethods]
 impl Talks {
     #[new]
-    fn new(silence_max_ms: i64, end_grace_ms: i64, human_timeout_ms: i64, call_max_ms: i64, lateness_ms: i64, topics: Topics) -> Talks {
+    fn new(
+        silence_max_ms: i64,
+        end_grace_ms: i64,
+        human_timeout_ms: i64,
+        call_max_ms: i64,
+        lateness_ms: i64,
+        out_fact: Py<PyAny>,
+        topics: Vec<Py<PyString>>,
+    ) -> Talks {
         let rules = rules::Rules { silence_max_ms, end_grace_ms, human_timeout_ms, call_max_ms, lateness_ms };
-        Talks { inner: talks::Talks::new(rules), topics, packed: 0 }
+        Talks { inner: talks::Talks::new(rules), maker: Maker { out_fact, topics }, packed: 0 }
     }
 
-    /// Fold the rows of a message in and wake what falls due: topics, ids, workspaces and values of the facts to publish.
+    /// Fold the rows of a message in and wake what falls due: what is to be published, in its order (F4).
     /// Columns as in `batches.Rows`, those of texts as they travel; `unseen`: of each row, 1 where it is not in the state yet.
     #[allow(clippy::too_many_arguments)]
     fn apply<'py>(
@@ -114,7 +118,7 @@ impl Talks {
         to_ms: i64,
         ahead: Vec<u32>,
         revision: i64,
-    ) -> PyResult<Told<'py>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         let count = kinds.len();
         let [mut keys, mut whos, mut message_ids] = [Reader(keys), Reader(whos), Reader(message_ids)];
         let [of_keys, of_whos, of_ids] = [&mut keys, &mut whos, &mut message_ids].map(|column| column.array().map_err(rows_damaged));
@@ -130,9 +134,9 @@ impl Talks {
             }
         }
         let ahead: HashSet<u32> = ahead.into_iter().collect();
-        let mut facts = Facts::new(py);
-        self.inner.apply(rows.into_iter(), from_ms, to_ms, &ahead, revision, &mut facts)?;
-        told(py, facts.list, &self.topics)
+        let mut facts = self.maker.facts(py, revision);
+        self.inner.apply(rows.into_iter(), from_ms, to_ms, &ahead, &mut facts)?;
+        facts.in_order()
     }
 
     /// T4: drop what no event can change any more; the pages that hold less now.
@@ -187,17 +191,17 @@ impl Talks {
 #[pyclass]
 struct Teams {
     inner: teams::Teams,
-    topics: Topics,
+    maker: Maker,
 }
 
 #[pymethods]
 impl Teams {
     #[new]
-    fn new(login_timeout_ms: i64, lateness_ms: i64, topics: Topics) -> Teams {
-        Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), topics }
+    fn new(login_timeout_ms: i64, lateness_ms: i64, out_fact: Py<PyAny>, topics: Vec<Py<PyString>>) -> Teams {
+        Teams { inner: teams::Teams::new(SeatRules { login_timeout_ms, lateness_ms }), maker: Maker { out_fact, topics } }
     }
 
-    /// Fold (page, `Event`) in and wake what falls due: topics, ids, workspaces and values of the facts to publish, in their order (F4).
+    /// Fold (page, `Event`) in and wake what falls due: what is to be published, in its order (F4).
     fn apply<'py>(
         &mut self,
         py: Python<'py>,
@@ -206,12 +210,12 @@ impl Teams {
         to_ms: i64,
         ahead: Vec<u32>,
         revision: i64,
-    ) -> PyResult<Told<'py>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         let heard = events.iter().map(|(page, event)| Ok((*page, Heard::of(event)?))).collect::<PyResult<Vec<_>>>()?;
         let rows = heard.iter().map(|(page, heard)| Ok((*page, heard.workspace_id.to_str()?, heard.event()?))).collect::<PyResult<Vec<_>>>()?;
-        let mut facts = Facts::new(py);
-        self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), revision, &mut facts);
-        told(py, facts.list, &self.topics)
+        let mut facts = self.maker.facts(py, revision);
+        self.inner.apply(rows, from_ms, to_ms, &ahead.into_iter().collect(), &mut facts);
+        facts.in_order()
     }
 
     /// T4: drop what no event can change any more.

@@ -7,8 +7,9 @@ use crate::talk::Talk;
 use crate::times::format_ms;
 use crate::workspace::Seat;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
 /// Of `topics.FACT_TOPICS`, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,60 +24,75 @@ pub enum Topic {
 /// 32 hexadecimal digits.
 type Id = [u8; 32];
 
-/// What a message publishes. Values are Python's from the beginning: when a log is closed there are tens of thousands of them at once, and half
-/// of what one cost was to fetch memory for it twice.
+/// What a message publishes, as Python's `OutFact` from the beginning: when a log is closed there are tens of thousands of them at once, and most of
+/// what one cost was memory that was fetched for it again and again.
 pub struct Facts<'py> {
-    py: Python<'py>,
-    pub list: Vec<Fact<'py>>,
-    /// The value under way.
+    out_fact: Bound<'py, PyAny>,
+    topics: Vec<Bound<'py, PyString>>,
+    revision: i64,
+    list: Vec<(Topic, Id, Bound<'py, PyAny>)>,
+    head: Option<Head<'py>>,
+    /// The value of the newest fact.
     text: Vec<u8>,
 }
 
-/// One record of an aggregate topic.
-pub struct Fact<'py> {
-    pub topic: Topic,
-    pub id: Id,
-    pub workspace_id: Bound<'py, PyString>,
-    pub value: Bound<'py, PyBytes>,
+/// What the newest fact begins with. Those of one workspace mostly come one after the other, and differ in their ids and after it.
+struct Head<'py> {
+    topic: Topic,
+    is_void: bool,
+    workspace_id: Bound<'py, PyString>,
+    id: Range<usize>,
+    end: usize,
 }
 
 impl<'py> Facts<'py> {
-    pub fn new(py: Python<'py>) -> Facts<'py> {
-        Facts { py, list: Vec::new(), text: Vec::new() }
+    /// `topics`: names, in the order of `Topic`.
+    pub fn new(out_fact: Bound<'py, PyAny>, topics: Vec<Bound<'py, PyString>>, revision: i64) -> Facts<'py> {
+        Facts { out_fact, topics, revision, list: Vec::new(), head: None, text: Vec::new() }
     }
 
     /// F4: by topic, then by id.
-    pub fn in_order(&mut self) {
-        self.list.sort_unstable_by(|one, other| (one.topic, &one.id).cmp(&(other.topic, &other.id)));
+    pub fn in_order(mut self) -> PyResult<Bound<'py, PyList>> {
+        self.list.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        PyList::new(self.out_fact.py(), self.list.into_iter().map(|(_, _, fact)| fact))
     }
 
     /// One more: `tell` tells what follows the fields of every fact. `name`: of its id.
-    #[allow(clippy::too_many_arguments)]
-    fn add(&mut self, topic: Topic, name: &str, id: Id, workspace_id: &str, is_void: bool, revision: i64, tell: impl FnOnce(&mut Json)) {
-        self.text.clear();
+    fn add(&mut self, topic: Topic, name: &str, id: Id, workspace_id: &str, is_void: bool, tell: impl FnOnce(&mut Json)) {
+        let py = self.out_fact.py();
+        let is_alike = |head: &Head| head.topic == topic && head.is_void == is_void && head.workspace_id.to_str().is_ok_and(|text| text == workspace_id);
+        let head = match self.head.take().filter(is_alike) {
+            Some(head) => {
+                self.text.truncate(head.end);
+                self.text[head.id.clone()].copy_from_slice(&id);
+                head
+            }
+            None => {
+                self.text.clear();
+                let mut out = Json(&mut self.text);
+                let id = out.begin(name, &id);
+                out.number("revision", self.revision);
+                out.text("status", if is_void { "void" } else { "closed" });
+                out.text("workspace_id", workspace_id);
+                Head { topic, is_void, workspace_id: PyString::new(py, workspace_id), id, end: self.text.len() }
+            }
+        };
         let mut out = Json(&mut self.text);
-        out.begin(name, &id);
-        out.number("revision", revision);
-        out.text("status", if is_void { "void" } else { "closed" });
-        out.text("workspace_id", workspace_id);
         tell(&mut out);
         out.end();
-        let value = PyBytes::new(self.py, &self.text);
-        // A workspace's facts mostly come one after the other.
-        let workspace_id = match self.list.last() {
-            Some(last) if last.workspace_id.to_str().is_ok_and(|text| text == workspace_id) => last.workspace_id.clone(),
-            _ => PyString::new(self.py, workspace_id),
-        };
-        self.list.push(Fact { topic, id, workspace_id, value });
+        let fields = (&self.topics[topic as usize], PyBytes::new(py, &id), &head.workspace_id, PyBytes::new(py, &self.text));
+        let fact = self.out_fact.call1(fields).expect("a fact is made of its four fields");
+        self.list.push((topic, id, fact));
+        self.head = Some(head);
     }
 }
 
-pub fn publish(found: &mut Facts<'_>, talk: &Talk, record: &Record, is_void: bool, revision: i64) {
+pub fn publish(found: &mut Facts<'_>, talk: &Talk, record: &Record, is_void: bool) {
     let (workspace_id, app_id, subject) = split_key(&talk.key);
     let id = id_of(record, workspace_id, app_id, subject);
     let is_session = matches!(record.body, Body::Session { .. });
     let (topic, name) = if is_session { (Topic::Sessions, "billing_session_id") } else { (Topic::Episodes, "conversation_episode_id") };
-    found.add(topic, name, id, workspace_id, is_void, revision, |out| {
+    found.add(topic, name, id, workspace_id, is_void, |out| {
         out.text("app_id", app_id);
         if is_session {
             out.text("type", word(record.ident.what));
@@ -107,11 +123,11 @@ pub fn publish(found: &mut Facts<'_>, talk: &Talk, record: &Record, is_void: boo
 }
 
 /// A seat peak, a login or an assignment.
-pub fn publish_seat(found: &mut Facts<'_>, workspace_id: &str, seat: &Seat, is_void: bool, revision: i64) {
+pub fn publish_seat(found: &mut Facts<'_>, workspace_id: &str, seat: &Seat, is_void: bool) {
     match seat {
         Seat::Peak { quarter_ms, peak } => {
             let id = fact_id(&["peak", workspace_id, &peak.scope], &[*quarter_ms]);
-            found.add(Topic::Peaks, "seat_peak_id", id, workspace_id, is_void, revision, |out| {
+            found.add(Topic::Peaks, "seat_peak_id", id, workspace_id, is_void, |out| {
                 out.text("app_id", &peak.scope);
                 out.instant("quarter", *quarter_ms);
                 out.number("peak", peak.peak as i64);
@@ -121,7 +137,7 @@ pub fn publish_seat(found: &mut Facts<'_>, workspace_id: &str, seat: &Seat, is_v
         }
         Seat::Login { login_id, agent_id, app_ids, start_ms, end_ms } => {
             let id = fact_id(&["login", workspace_id, login_id], &[*start_ms]);
-            found.add(Topic::Logins, "agent_login_id", id, workspace_id, is_void, revision, |out| {
+            found.add(Topic::Logins, "agent_login_id", id, workspace_id, is_void, |out| {
                 out.text("login_id", login_id);
                 out.text("agent_id", agent_id);
                 out.texts("app_ids", app_ids);
@@ -131,7 +147,7 @@ pub fn publish_seat(found: &mut Facts<'_>, workspace_id: &str, seat: &Seat, is_v
         }
         Seat::Assignment { app_id, agent_id, start_ms, end_ms } => {
             let id = fact_id(&["assignment", workspace_id, app_id, agent_id], &[*start_ms]);
-            found.add(Topic::Assignments, "agent_assignment_id", id, workspace_id, is_void, revision, |out| {
+            found.add(Topic::Assignments, "agent_assignment_id", id, workspace_id, is_void, |out| {
                 out.text("app_id", app_id);
                 out.text("agent_id", agent_id);
                 out.instant("start", *start_ms);
@@ -179,12 +195,15 @@ fn fact_id(texts: &[&str], numbers: &[i64]) -> Id {
 struct Json<'a>(&'a mut Vec<u8>);
 
 impl Json<'_> {
-    fn begin(&mut self, name: &str, id: &Id) {
+    /// Where its id stands.
+    fn begin(&mut self, name: &str, id: &Id) -> Range<usize> {
         self.0.extend_from_slice(b"{\"");
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":\"");
+        let at = self.0.len();
         self.0.extend_from_slice(id);
         self.0.push(b'"');
+        at..at + id.len()
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {

@@ -82,23 +82,14 @@ impl Talks {
     }
 
     /// Put rows into their talks while the watermark moves, and wake what falls due, but on pages that are ahead (E2). `found`: what is to be published.
-    pub fn apply<'a>(
-        &mut self,
-        rows: impl Iterator<Item = Row<'a>>,
-        from_ms: i64,
-        to_ms: i64,
-        ahead: &HashSet<u32>,
-        revision: i64,
-        found: &mut Facts,
-    ) -> Read<()> {
+    pub fn apply<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, found: &mut Facts) -> Read<()> {
         let mut before = Before::new();
         for row in rows.filter(|row| row.kind < kinds::FIRST_ALERT) {
             self.fold(&row, from_ms, to_ms, &mut before)?;
         }
-        self.compare(&mut before, to_ms, revision, found);
+        self.compare(&mut before, to_ms, found);
         self.wake(from_ms, to_ms, ahead, &mut before)?;
-        self.compare(&mut before, to_ms, revision, found);
-        found.in_order();
+        self.compare(&mut before, to_ms, found);
         Ok(())
     }
 
@@ -280,13 +271,13 @@ impl Talks {
         Ok(())
     }
 
-    fn compare(&mut self, before: &mut Before, to_ms: i64, revision: i64, found: &mut Facts) {
+    fn compare(&mut self, before: &mut Before, to_ms: i64, found: &mut Facts) {
         let rules = self.rules;
         for (number, shown) in before.drain(..) {
             let talk = self.talk(number);
             talk.compared = false;
             let now = records(talk, to_ms, &rules);
-            changes(&shown, &now).for_each(|(record, is_void)| publish(found, talk, record, is_void, revision));
+            changes(&shown, &now).for_each(|(record, is_void)| publish(found, talk, record, is_void));
             self.set_alarm(number);
         }
     }

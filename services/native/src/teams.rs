@@ -23,22 +23,21 @@ impl Teams {
     }
 
     /// Put (page, workspace, event) into their workspaces while the watermark moves and wake what falls due, but on pages that are `ahead` (E2).
-    /// `found`: facts in their order (F4).
-    pub fn apply(&mut self, events: Vec<(u32, &str, AgentEvent)>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, revision: i64, found: &mut Facts) {
+    /// `found`: what is to be published.
+    pub fn apply(&mut self, events: Vec<(u32, &str, AgentEvent)>, from_ms: i64, to_ms: i64, ahead: &HashSet<u32>, found: &mut Facts) {
         let mut by_workspace: HashMap<(u32, &str), Vec<AgentEvent>> = HashMap::new();
         for (page, workspace_id, event) in events {
             by_workspace.entry((page, workspace_id)).or_default().push(event);
         }
         for ((page, workspace_id), mine) in by_workspace {
             self.changed_pages.insert(page);
-            self.advance(page, &workspace_id.into(), &mine, from_ms, to_ms, revision, found);
+            self.advance(page, &workspace_id.into(), &mine, from_ms, to_ms, found);
         }
         while let Some((page, workspace_id)) = self.alarms.ring(to_ms + 1) {
             if !ahead.contains(&page) {
-                self.advance(page, &workspace_id, &[], from_ms, to_ms, revision, found);
+                self.advance(page, &workspace_id, &[], from_ms, to_ms, found);
             }
         }
-        found.in_order();
     }
 
     /// T4: drop what no event can change any more.
@@ -76,13 +75,12 @@ impl Teams {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, revision: i64, found: &mut Facts) {
+    fn advance(&mut self, page: u32, workspace_id: &Text, events: &[AgentEvent], from_ms: i64, to_ms: i64, found: &mut Facts) {
         let rules = self.rules;
         let workspaces = self.pages.entry(page).or_default();
         let workspace = workspaces.entry(workspace_id.clone()).or_insert_with(|| Workspace::new(rules));
         let changes = workspace.advance(events, from_ms, to_ms);
-        changes.iter().for_each(|(seat, is_void)| publish_seat(found, workspace_id, seat, *is_void, revision));
+        changes.iter().for_each(|(seat, is_void)| publish_seat(found, workspace_id, seat, *is_void));
         self.alarms.set((page, workspace_id.clone()), workspace.due_ms);
     }
 }
