@@ -53,7 +53,8 @@ class NativeTalks:
     def __init__(self, rules: Rules) -> None:
         native = required()
         self._damaged: type[ValueError] = native.RowsDamaged
-        self._native = native.Talks(rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms, OutFact, topics.FACT_TOPICS)
+        numbers = (rules.silence_max_ms, rules.end_grace_ms, rules.human_timeout_ms, rules.call_max_ms, rules.lateness_ms)
+        self._native = native.Talks(*numbers, OutFact, topics.FACT_TOPICS)
         self.sweep = self._native.sweep
         self.flush = self._native.flush
         self.settle = self._native.settle
