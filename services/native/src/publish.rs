@@ -21,8 +21,19 @@ pub enum Topic {
     Assignments,
 }
 
-/// 32 hexadecimal digits.
-type Id = [u8; 32];
+/// F1: of a digest the first 128 bits, which sort as their hexadecimal digits do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Id(u128);
+
+impl Id {
+    fn hex(self) -> [u8; 32] {
+        let mut hex = [0; 32];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        }
+        hex
+    }
+}
 
 /// What a message publishes, as Python's `OutFact` from the beginning: when a log is closed there are tens of thousands of them at once, and most of
 /// what one cost was memory that was fetched for it again and again.
@@ -33,7 +44,7 @@ pub struct Facts<'py> {
     list: Vec<(Topic, Id, Bound<'py, PyAny>)>,
     head: Option<Head<'py>>,
     /// The value of the newest fact.
-    text: Vec<u8>,
+    json: Json,
 }
 
 /// What the newest fact begins with. Those of one workspace mostly come one after the other, and differ in their ids and after it.
@@ -48,39 +59,39 @@ struct Head<'py> {
 impl<'py> Facts<'py> {
     /// `topics`: names, in the order of `Topic`.
     pub fn new(out_fact: Bound<'py, PyAny>, topics: Vec<Bound<'py, PyString>>, revision: i64) -> Facts<'py> {
-        Facts { out_fact, topics, revision, list: Vec::new(), head: None, text: Vec::new() }
+        Facts { out_fact, topics, revision, list: Vec::new(), head: None, json: Json::default() }
     }
 
     /// F4: by topic, then by id.
     pub fn in_order(mut self) -> PyResult<Bound<'py, PyList>> {
-        self.list.sort_unstable_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+        self.list.sort_unstable_by_key(|&(topic, id, _)| (topic, id));
         PyList::new(self.out_fact.py(), self.list.into_iter().map(|(_, _, fact)| fact))
     }
 
     /// One more: `tell` tells what follows the fields of every fact. `name`: of its id.
     fn add(&mut self, topic: Topic, name: &str, id: Id, workspace_id: &str, is_void: bool, tell: impl FnOnce(&mut Json)) {
         let py = self.out_fact.py();
+        let hex = id.hex();
         let is_alike = |head: &Head| head.topic == topic && head.is_void == is_void && head.workspace_id.to_str().is_ok_and(|text| text == workspace_id);
         let head = match self.head.take().filter(is_alike) {
             Some(head) => {
-                self.text.truncate(head.end);
-                self.text[head.id.clone()].copy_from_slice(&id);
+                self.json.text.truncate(head.end);
+                self.json.text[head.id.clone()].copy_from_slice(&hex);
                 head
             }
             None => {
-                self.text.clear();
-                let mut out = Json(&mut self.text);
-                let id = out.begin(name, &id);
+                self.json.text.clear();
+                let out = &mut self.json;
+                let id = out.begin(name, &hex);
                 out.number("revision", self.revision);
                 out.text("status", if is_void { "void" } else { "closed" });
                 out.text("workspace_id", workspace_id);
-                Head { topic, is_void, workspace_id: PyString::new(py, workspace_id), id, end: self.text.len() }
+                Head { topic, is_void, workspace_id: PyString::new(py, workspace_id), id, end: out.text.len() }
             }
         };
-        let mut out = Json(&mut self.text);
-        tell(&mut out);
-        out.end();
-        let fields = (&self.topics[topic as usize], PyBytes::new(py, &id), &head.workspace_id, PyBytes::new(py, &self.text));
+        tell(&mut self.json);
+        self.json.end();
+        let fields = (&self.topics[topic as usize], PyBytes::new(py, &hex), &head.workspace_id, PyBytes::new(py, &self.json.text));
         let fact = self.out_fact.call1(fields).expect("a fact is made of its four fields");
         self.list.push((topic, id, fact));
         self.head = Some(head);
@@ -184,33 +195,32 @@ fn fact_id(texts: &[&str], numbers: &[i64]) -> Id {
     }
     parts.push(b']');
     let digest = Sha256::digest(&parts);
-    let mut id = [0; 32];
-    for (pair, byte) in id.chunks_exact_mut(2).zip(digest) {
-        pair.copy_from_slice(&[byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-    }
-    id
+    Id(digest[..16].iter().fold(0, |id, &byte| id << 8 | u128::from(byte)))
 }
 
-/// A compact JSON object, field by field, at the end of what is there.
-struct Json<'a>(&'a mut Vec<u8>);
+/// A compact JSON object, field by field.
+#[derive(Default)]
+struct Json {
+    text: Vec<u8>,
+}
 
-impl Json<'_> {
+impl Json {
     /// Where its id stands.
-    fn begin(&mut self, name: &str, id: &Id) -> Range<usize> {
-        self.0.extend_from_slice(b"{\"");
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":\"");
-        let at = self.0.len();
-        self.0.extend_from_slice(id);
-        self.0.push(b'"');
+    fn begin(&mut self, name: &str, id: &[u8; 32]) -> Range<usize> {
+        self.text.extend_from_slice(b"{\"");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":\"");
+        let at = self.text.len();
+        self.text.extend_from_slice(id);
+        self.text.push(b'"');
         at..at + id.len()
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        self.0.extend_from_slice(b",\"");
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
-        self.0
+        self.text.extend_from_slice(b",\"");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+        &mut self.text
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -248,7 +258,7 @@ impl Json<'_> {
     }
 
     fn end(&mut self) {
-        self.0.push(b'}');
+        self.text.push(b'}');
     }
 }
 
