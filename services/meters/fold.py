@@ -169,17 +169,17 @@ class PartitionFold:
     def _record(self, page: int) -> bytes:
         assert self._next is not None
         version = self._versions[page] = self._base + self._next - 1
-        state = PageState(STATE_VERSION, self._clock.watermark_ms, self._talks.unsettled(page), list(map(Raw, self._teams.states_of(page))))
+        state = PageState(STATE_VERSION, self._clock.watermark_ms, [], list(map(Raw, self._teams.states_of(page))))
         settled = self._settled.get(page)
-        # What is settled is packed anew once as many talks were packed beside it: so what did not change is never more than half of the work.
-        if settled is None or settled.beside + len(state.talks) >= settled.talks:
-            state.talks, talks = [], self._talks.settle(page)
-            frame = settled_frame(talks)
-            settled = self._settled[page] = Settled(b"", len(frame), len(talks), 0)
+        # All is packed anew once what came later is as long as the frame of all: a talk is packed about three times, however many there are.
+        if settled is None or settled.later_bytes >= settled.whole_bytes:
+            frames = settled_frame(self._talks.settle(page, True))
+            settled = self._settled[page] = Settled(b"", 0, len(frames))
         else:
-            frame = settled.frame
-            settled.beside += len(state.talks)
-        settled.record = seal(version, state, frame)
+            newest = settled_frame(self._talks.settle(page, False))
+            frames = newest + settled.frames
+            settled.later_bytes += len(newest)
+        settled.record = seal(version, state, frames)
         return settled.record
 
     def _set_boundary(self, offset: int) -> None:

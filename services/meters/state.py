@@ -3,14 +3,15 @@
 A record is: version (8 bytes, big-endian: generation·2^48 + the batches offset that it reflects), CRC-32 of the rest (4 bytes), msgpack in a frame of zstd
 (format 1: msgpack as it is). Versions compare as bytes, so whoever recovers can take the highest without reading further.
 Packed, a live conversation of ten messages takes 122 bytes of record instead of 358: on the topic, in a recovery, and in the memory that Faust's table takes.
-A page may have a second frame (from format 3): its settled talks, a frame that the page's next records copy as it is. Before, with a million live
-conversations, half of what an event cost was the writing of pages, nearly all of it for talks that nobody had touched.
+A page's talks are in frames that follow, newest first (from format 4): those that changed since its record before, and all of the record before, copied as
+it is. When all of a page was packed anew each time, half of what an event cost with a million live conversations was the writing of pages, nearly all of it
+for talks that nobody had touched. Format 3 had two: all that changed since the older one, packed anew each time.
 Limit: records are sealed and opened by one thread, the event loop's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
@@ -26,9 +27,9 @@ from services.meters.watermark import Clock
 from services.meters.workspace import Workspace
 from services.native import load
 
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 HEADER_BYTES: Final = 12
-_READS: Final = (1, 2, STATE_VERSION)
+_READS: Final = (1, 2, 3, STATE_VERSION)
 _PACKED: Final = b"\x28\xb5\x2f\xfd"
 """How a frame of zstd begins, and no array of msgpack."""
 
@@ -66,7 +67,7 @@ class PageState(msgspec.Struct, array_like=True, gc=False):
     format: int
     watermark_ms: int
     talks: list[bytes]
-    """Each a `talk.Talk`, encoded apart: an untouched one is copied, not made anew. One that is settled as well is newer here."""
+    """Each a `talk.Talk`. Empty from format 4; before, one that is in a frame as well is newer here."""
     workspaces: list[msgspec.Raw]
     """Each a `WorkspaceState`, which one of the twins reads."""
 
@@ -87,17 +88,17 @@ class PositionState(msgspec.Struct, array_like=True, gc=False):
 
 @dataclass(slots=True)
 class Settled:
-    """The talks of a page that its records copy: their frame lies at the end of the newest record, which is in memory anyway, in Faust's table."""
+    """The talks of a page that its next record copies: their frames lie at the end of the newest record, which is in memory anyway, in Faust's table."""
 
     record: bytes
-    size_bytes: int
-    talks: int
-    beside: int
-    """Talks that were written beside them, all records together."""
+    later_bytes: int
+    """Of the frames of those that changed later."""
+    whole_bytes: int
+    """Of the last frame, that of all."""
 
     @property
-    def frame(self) -> bytes:
-        return self.record[len(self.record) - self.size_bytes :]
+    def frames(self) -> bytes:
+        return self.record[len(self.record) - self.later_bytes - self.whole_bytes :]
 
 
 class Page(NamedTuple):
@@ -105,6 +106,7 @@ class Page(NamedTuple):
 
     state: PageState
     settled_talks: list[bytes]
+    """Of all frames: of a talk that is there several times, the first one is the newest."""
     settled: Settled
 
 
@@ -115,7 +117,6 @@ class Format(msgspec.Struct, array_like=True, gc=False):
 
 
 _pack = zstandard.ZstdCompressor(level=1).compress
-_unpack = zstandard.ZstdDecompressor().decompress
 _unpacker = zstandard.ZstdDecompressor().decompressobj
 _encode = msgspec.msgpack.Encoder().encode
 _decode_login = msgspec.msgpack.Decoder(LoginState).decode
@@ -130,13 +131,13 @@ S = TypeVar("S", PageState, PositionState)
 
 
 def seal(version: int, state: PageState | PositionState, settled: bytes = b"") -> bytes:
-    """A record's bytes; `settled`: the frame of a page's settled talks."""
+    """A record's bytes; `settled`: the frames of a page's settled talks."""
     body = _pack(_encode(state))
     return b"".join((version.to_bytes(8, "big"), _checksum(settled, _checksum(body, 0)).to_bytes(4, "big"), body, settled))
 
 
 def settled_frame(talks: list[bytes]) -> bytes:
-    """For the records of a page: none where there are no talks."""
+    """A frame for the records of a page: none where there are no talks."""
     return _pack(_encode(talks)) if talks else b""
 
 
@@ -147,12 +148,14 @@ def version_of(record: bytes) -> int:
 
 def open_page(page: int, record: bytes) -> Page:
     """What a page's record says. Raises `StateCorrupt`, `StateNewer`."""
-    state, frame = _open(f"page {page}", record, _decode_page)
+    state, frames = _open(f"page {page}", record, _decode_page)
     try:
-        talks = _decode_talks(_unpack(frame)) if frame else []
+        found = list(unpacked_frames(frames))
+        talks = [talk for frame, _ in found for talk in _decode_talks(frame)]
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise StateCorrupt(f"The settled talks of page {page} cannot be read: {error}.") from None
-    return Page(state, talks, Settled(record, len(frame), len(talks), len(state.talks)))
+    whole_bytes = found[-1][1] if found else 0
+    return Page(state, talks, Settled(record, len(frames) - whole_bytes, whole_bytes))
 
 
 def open_position(record: bytes) -> PositionState:
@@ -161,11 +164,11 @@ def open_position(record: bytes) -> PositionState:
 
 
 def _open(name: str, record: bytes, decode: Callable[[bytes], S]) -> tuple[S, bytes]:
-    """What a record says first, and the frame that follows."""
+    """What a record says first, and the frames that follow."""
     if len(record) < HEADER_BYTES or _checksum(record[HEADER_BYTES:], 0) != int.from_bytes(record[8:HEADER_BYTES], "big"):
         raise StateCorrupt(f"The state of {name} is damaged: its checksum does not fit. Rebuild the state from the log with a new generation.")
     try:
-        body, frame = unpacked(record)
+        body, frames = unpacked(record)
         state = decode(body)
     except zstandard.ZstdError as error:
         raise StateCorrupt(f"The state of {name} cannot be unpacked: {error}.") from None
@@ -175,16 +178,26 @@ def _open(name: str, record: bytes, decode: Callable[[bytes], S]) -> tuple[S, by
     if state.format not in _READS:
         _refuse_newer(name, body)
         raise StateCorrupt(f"The state of {name} has format {state.format}; this release reads {', '.join(map(str, _READS))}.")
-    return state, frame
+    return state, frames
 
 
 def unpacked(record: bytes) -> tuple[bytes, bytes]:
-    """A record's first msgpack, whether it is packed or not, and the frame that follows. Raises `ZstdError`."""
+    """A record's first msgpack, whether it is packed or not, and the frames that follow. Raises `ZstdError`."""
     body = record[HEADER_BYTES:]
-    if not body.startswith(_PACKED):
-        return body, b""
+    return _first_frame(body) if body.startswith(_PACKED) else (body, b"")
+
+
+def unpacked_frames(frames: bytes) -> Iterator[tuple[bytes, int]]:
+    """What each holds, and the bytes that it takes packed. Raises `ZstdError`."""
+    while frames:
+        size_bytes = len(frames)
+        first, frames = _first_frame(frames)
+        yield first, size_bytes - len(frames)
+
+
+def _first_frame(frames: bytes) -> tuple[bytes, bytes]:
     unpacker = _unpacker()
-    first = unpacker.decompress(body)
+    first = unpacker.decompress(frames)
     if not unpacker.eof:
         raise zstandard.ZstdError("it is cut short")
     return first, unpacker.unused_data

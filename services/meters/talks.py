@@ -154,15 +154,14 @@ class Talks:
         self._hot = {talk.key: talk for talk in kept}
         self._touched = []
 
-    def settle(self, page: int) -> list[bytes]:
-        """The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on."""
-        self._unsettled.pop(page, None)
-        return list(self._cold.get(page, {}).values())
+    def settle(self, page: int, whole: bool) -> list[bytes]:
+        """The talks of a page as of the last `flush`, or those of them that changed since the last call: whoever asks keeps them.
 
-    def unsettled(self, page: int) -> list[bytes]:
-        """The talks of a page that changed since `settle`, as of the last `flush`. One that only fell due did not: `load` makes up for it."""
+        One that only fell due did not change: `load` makes up for it.
+        """
         cold = self._cold.get(page, {})
-        return [cold[key] for key in self._unsettled.get(page, ())]
+        changed = self._unsettled.pop(page, {})
+        return [cold[key] for key in (cold if whole else changed)]
 
     def load(self, page: int, unsettled: list[bytes], settled: list[bytes], published_ms: int) -> None:
         """Take a page's talks from its record, a settled one where no unsettled one is newer.

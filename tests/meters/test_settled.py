@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,6 +33,12 @@ def pipeline() -> Pipeline:
     return found
 
 
+def change(pipeline: Pipeline, number: int, message_id: str = "n") -> None:
+    """One talk, and write."""
+    pipeline.send([said(number, message_id=message_id)])
+    pipeline.save()
+
+
 def record(pipeline: Pipeline) -> bytes:
     return pipeline.state[0][1][0]
 
@@ -40,34 +48,31 @@ def names(talks: list[bytes]) -> list[str]:
 
 
 def test_what_did_not_change_is_copied(pipeline: Pipeline) -> None:
-    frame = bytes(open_page(0, record(pipeline)).settled.frame)
-    pipeline.send([said(7, message_id="n")])
-    pipeline.save()
+    whole = open_page(0, record(pipeline)).settled.frames
+    change(pipeline, 7)
+    once = open_page(0, record(pipeline))
+    change(pipeline, 8)
+    twice = open_page(0, record(pipeline))
 
-    page = open_page(0, record(pipeline))
-    assert names(page.state.talks) == ["7"]
-    assert len(page.settled_talks) == TALKS
-    assert bytes(page.settled.frame) == frame
-
-
-def test_all_is_written_anew_once_as_much_was_written_beside_it(pipeline: Pipeline) -> None:
-    beside = []
-    for number in range(8):
-        pipeline.send([said(number, message_id="n")])
-        pipeline.save()
-        beside.append(len(open_page(0, record(pipeline)).state.talks))
-    # 1 + 2 + 3 + 4 + 5 = 15, and 6 more would be over 20.
-    assert beside == [1, 2, 3, 4, 5, 0, 1, 2]
+    assert names(once.settled_talks) == ["7", *map(str, range(TALKS))]
+    assert names(twice.settled_talks) == ["8", "7", *map(str, range(TALKS))]
+    assert once.settled.frames.endswith(whole)
+    assert twice.settled.frames.endswith(once.settled.frames)
 
 
-def test_with_a_restart_each_time_half_of_a_record_is_settled_at_the_least(pipeline: Pipeline) -> None:
-    beside = []
-    for number in range(11):
-        pipeline.send([said(number, message_id="n")])
-        pipeline.save()
-        pipeline.restart()
-        beside.append(len(open_page(0, record(pipeline)).state.talks))
-    assert beside == [*range(1, 11), 0]
+@pytest.mark.parametrize("restarts", [False, True])
+def test_all_is_packed_anew_once_what_came_later_is_as_long(pipeline: Pipeline, restarts: bool) -> None:
+    written = []
+    for number in range(30):
+        change(pipeline, number % TALKS, f"{number}")
+        if restarts:
+            pipeline.restart()
+        settled = open_page(0, record(pipeline)).settled
+        written.append((settled.later_bytes, settled.whole_bytes))
+    assert [later for later, _ in written].count(0) > 2
+    for (was_later, was_whole), (later, _) in pairwise(written):
+        assert (later == 0) == (was_later >= was_whole)
+        assert later == 0 or later > was_later
 
 
 def test_a_talk_that_was_let_go_does_not_come_back(pipeline: Pipeline) -> None:

@@ -24,20 +24,21 @@ from services.meters.state import (
 )
 from services.meters.watermark import Clock
 
-PAGE = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []), settled_frame([b"older", b"oldest"]))
+PAGE = seal(7, PageState(STATE_VERSION, 5, [], []), settled_frame([b"talk"]) + settled_frame([b"older", b"oldest"]))
 POSITION = seal(7, PositionState(STATE_VERSION, 8, Clock({}), 0, 0, {3: 7}))
 
 
-def with_body(*fields: object, packed: bool = True) -> bytes:
+def with_body(*fields: object, packed: bool = True, frame: bytes = b"") -> bytes:
     encoded = msgspec.msgpack.encode(fields)
-    body = ZstdCompressor().compress(encoded) if packed else encoded
+    body = (ZstdCompressor().compress(encoded) if packed else encoded) + frame
     return PAGE[:8] + crc32(body).to_bytes(4, "big") + body
 
 
 def test_a_whole_record_is_read() -> None:
     state, settled_talks, settled = open_page(3, PAGE)
-    assert (state.talks, settled_talks) == ([b"talk"], [b"older", b"oldest"])
-    assert seal(7, state, settled.frame) == PAGE
+    assert settled_talks == [b"talk", b"older", b"oldest"]
+    assert (settled.later_bytes, settled.whole_bytes) == (len(settled_frame([b"talk"])), len(settled_frame([b"older", b"oldest"])))
+    assert seal(7, state, settled.frames) == PAGE
     assert open_position(POSITION).versions == {3: 7}
 
 
@@ -62,8 +63,14 @@ def test_a_record_of_the_second_format_has_no_settled_talks() -> None:
     assert (state.talks, settled_talks) == ([b"talk"], [])
 
 
+def test_a_record_of_the_third_format_has_what_changed_before_what_is_settled() -> None:
+    record = with_body(3, 5, [b"talk"], [], frame=settled_frame([b"older", b"oldest"]))
+    state, settled_talks, settled = open_page(3, record)
+    assert (state.talks, settled_talks, settled.later_bytes) == ([b"talk"], [b"older", b"oldest"], 0)
+
+
 def test_a_record_whose_packing_is_broken_cannot_be_used() -> None:
-    first = seal(7, PageState(STATE_VERSION, 5, [b"talk"], []))[12:]
+    first = seal(7, PageState(STATE_VERSION, 5, [], []))[12:]
     for cut, what in ((first[:-1], "state of page 3 cannot be unpacked"), (PAGE[12:-1], "settled talks of page 3 cannot be read")):
         with pytest.raises(StateCorrupt, match=what):
             open_page(3, PAGE[:8] + crc32(cut).to_bytes(4, "big") + cut)

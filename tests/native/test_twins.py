@@ -72,7 +72,7 @@ def test_any_text_and_any_instant_are_written_alike(workspace: str, subject: str
     assert python.apply(rows, b"\1\1\1", at_ms, at_ms, [], 7) == native.apply(rows, b"\1\1\1", at_ms, at_ms, [], 7)
     for talks in (python, native):
         talks.flush()
-    assert [python.settle(page) for page in (0, 1)] == [native.settle(page) for page in (0, 1)]
+    assert [python.settle(page, True) for page in (0, 1)] == [native.settle(page, True) for page in (0, 1)]
 
 
 def test_a_record_that_is_cut_short_is_refused() -> None:
@@ -90,7 +90,7 @@ def test_a_record_that_is_cut_short_is_refused() -> None:
     )
     python.apply(rows, b"\1", 0, 0, [], 1)
     python.flush()
-    (whole,) = python.settle(0)
+    (whole,) = python.settle(0, True)
     for cut in range(len(whole) - 40):
         with pytest.raises(ValueError, match="cannot be read"):
             native.load(0, [], [whole[:cut]], 1 << 61)

@@ -155,14 +155,9 @@ impl Talks {
         }
     }
 
-    /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.
-    fn settle<'py>(&mut self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.inner.settle(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
-    }
-
-    /// The talks of a page that changed since `settle`, as of the last `flush`.
-    fn unsettled<'py>(&self, py: Python<'py>, page: u32) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.inner.unsettled(page).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
+    /// The talks of a page as of the last `flush`, or those of them that changed since the last call: whoever asks keeps them.
+    fn settle<'py>(&mut self, py: Python<'py>, page: u32, whole: bool) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.inner.settle(page, whole).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
     }
 
     /// Pages whose records must be written, but those that are `ahead`.

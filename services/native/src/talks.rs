@@ -138,20 +138,15 @@ impl Talks {
         packed
     }
 
-    /// The talks of a page as of the last `flush`: whoever asks keeps them, and needs only those that change from here on.
-    pub fn settle(&mut self, page: u32) -> impl Iterator<Item = &[u8]> {
-        let slots = self.pages.get_mut(&page).map(|page| {
-            for slot in std::mem::take(&mut page.unsettled) {
-                self.slots[slot as usize].settled = true;
-            }
-            &page.slots
-        });
-        slots.into_iter().flatten().filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
-    }
-
-    /// The talks of a page that changed since `settle`, as of the last `flush`. One that only fell due did not: `load` makes up for it.
-    pub fn unsettled(&self, page: u32) -> impl Iterator<Item = &[u8]> {
-        self.pages.get(&page).into_iter().flat_map(|page| &page.unsettled).filter_map(|&slot| self.slots[slot as usize].cold.as_deref())
+    /// The talks of a page as of the last `flush`, or those of them that changed since the last call: whoever asks keeps them.
+    /// One that only fell due did not change: `load` makes up for it.
+    pub fn settle(&mut self, page: u32, whole: bool) -> impl Iterator<Item = &[u8]> {
+        let unsettled = self.pages.get_mut(&page).map(|page| std::mem::take(&mut page.unsettled)).unwrap_or_default();
+        for &slot in &unsettled {
+            self.slots[slot as usize].settled = true;
+        }
+        let slots = if whole { self.pages.get(&page).map(|page| page.slots.clone()).unwrap_or_default() } else { unsettled };
+        slots.into_iter().filter_map(|slot| self.slots[slot as usize].cold.as_deref())
     }
 
     /// Pages whose records must be written, but those that are ahead: their records stay.
