@@ -91,6 +91,16 @@ def _against(name: str, key: str) -> Callable[[Figures], str]:
     return lambda stages: f"{stages['peers']['ours_to_theirs'][name][key]}×"
 
 
+def _grown(what: str) -> Callable[[Figures], str]:
+    """From the smallest to the largest that was measured."""
+
+    def look(stages: Figures) -> str:
+        rows = stages[f"growth of {what}"]["in memory"]
+        return f"{rows[-1]['ratio']}× from {rows[0]['size']:,} to {rows[-1]['size']:,}"
+
+    return look
+
+
 _FEWER: Final = query_stage(10_000_000)
 _WANTED: Final[tuple[tuple[str, str, str, Callable[[Figures], str]], ...]] = (
     ("end to end, all guarantees on: conversations, in the run with the peers", "≥ 110,000 events/s", "", lambda f: f"{_ours(f)['events_per_s']:,.0f}"),
@@ -101,6 +111,10 @@ _WANTED: Final[tuple[tuple[str, str, str, Callable[[Figures], str]], ...]] = (
     ("CPU per event, ingest + processors + sink, same run", "≤ 12 µs", "≤ 7 µs", lambda f: f"{_ours(f)['cpu_us_per_event']} µs"),
     ("RAM per live conversation, 10 user messages", "≤ 800 B", "≤ 400 B", lambda f: f"{f['state']['ram_bytes_per_live']:,.0f} B"),
     ("its record", "≤ 400 B", "≤ 250 B", lambda f: f"{f['state']['record_bytes_per_live']:,.0f} B"),
+    *(
+        (f"cost of an event as {what} grow", "≤ 1.15×", "", _grown(what))
+        for what in ("events", "live conversations", "workspaces", "agents of one workspace", "agents of one workspace, small messages")
+    ),
     ("append → ClickHouse at 10,000 events/s", "p99 ≤ 1.5 s", "≤ 700 ms", lambda f: f"p99 {_at(f['latency']['rates'], 'events_per_s', 10_000)['p99_ms']} ms"),
     ("trend of six months of one workspace among 100 million sessions, p99", "≤ 100 ms", "≤ 40 ms", lambda f: f"{f['query']['trends_together_p99_ms']} ms"),
     ("the same by app", "≤ 100 ms", "≤ 40 ms", lambda f: f"{f['query']['trends_p99_ms']} ms"),
