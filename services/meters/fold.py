@@ -173,13 +173,12 @@ class PartitionFold:
         settled = self._settled.get(page)
         # All is packed anew once what came later is as long as the frame of all: a talk is packed about three times, however many there are.
         if settled is None or settled.later_bytes >= settled.whole_bytes:
-            frames = settled_frame(self._talks.settle(page, True))
-            settled = self._settled[page] = Settled(b"", 0, len(frames))
+            whole = settled_frame(self._talks.settle(page, True))
+            settled = self._settled[page] = Settled(seal(version, state, whole), 0, len(whole))
         else:
-            newest = settled_frame(self._talks.settle(page, False))
-            frames = newest + settled.frames
-            settled.later_bytes += len(newest)
-        settled.record = seal(version, state, frames)
+            later = settled_frame(self._talks.settle(page, False))
+            settled.record = seal(version, state, later, settled.frames)
+            settled.later_bytes += len(later)
         return settled.record
 
     def _set_boundary(self, offset: int) -> None:

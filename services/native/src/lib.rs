@@ -34,6 +34,7 @@ use crate::talks::Row;
 use crate::workspace::{AgentEvent, SeatRules};
 use hashbrown::HashSet;
 use mimalloc::MiMalloc;
+use pyo3::buffer::PyBuffer;
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -368,10 +369,13 @@ fn row_binary<'py>(py: Python<'py>, values: &Bound<'py, PyList>, columns: Vec<(S
 
 /// `zlib.crc32` of bytes that follow those of which `before` is the checksum.
 #[pyfunction]
-fn crc32(bytes: &[u8], before: u32) -> u32 {
+fn crc32(py: Python<'_>, bytes: PyBuffer<u8>, before: u32) -> PyResult<u32> {
+    let cells = bytes.as_slice(py).ok_or_else(|| PyValueError::new_err("the bytes do not lie side by side"))?;
+    // SAFETY: a cell that is only read is laid out as its byte is, and what is checked here is immutable: parts of `bytes`.
+    let bytes = unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<u8>(), cells.len()) };
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(bytes);
-    hasher.finalize()
+    Ok(hasher.finalize())
 }
 
 /// Number `row` of a little-endian column whose numbers are `N` bytes wide; shorter ones have no sign.
