@@ -132,7 +132,7 @@ S = TypeVar("S", PageState, PositionState)
 
 def seal(version: int, state: PageState | PositionState, *frames: bytes | memoryview) -> bytes:
     """A record's bytes; `frames`: of a page's settled talks."""
-    # Where there is much state, what a record costs is the copying of it: once, and no more.
+    # Frames may be long, so they are copied once, and not put together first.
     parts = (_pack(_encode(state)), *frames)
     checksum = 0
     for part in parts:
