@@ -18,7 +18,7 @@ from services.events.event import FIRST_AGENT, FIRST_ALERT, Event, Kind
 from services.events.outgoing import OutFact
 from services.meters.alerts import alert_session
 from services.meters.ledger import processor_lines
-from services.meters.publish import publish, with_alerts
+from services.meters.publish import in_order, publish
 from services.meters.records import Change
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
 from services.meters.state import (
@@ -30,7 +30,7 @@ from services.meters.state import (
     open_page,
     open_position,
     seal,
-    settled_frame,
+    seal_page,
     version_of,
 )
 from services.meters.twins import Twins, fastest
@@ -124,7 +124,7 @@ class PartitionFold:
         whole = self._whole(batch, unseen)
         alerts = [Change(alert_session(event), void=False) for _, event in whole if event.kind is Kind.ALERT_DELIVERED]
         if alerts:
-            facts = with_alerts(facts, publish(alerts, version, self._base))
+            facts = in_order(facts + publish(alerts, version, self._base))
         # F4: the topics of seats come after those of sessions and conversations.
         facts += self._teams.apply([mine for mine in whole if mine[1].kind >= FIRST_AGENT], from_ms, to_ms, self._ahead.keys(), version)
         self._sweep()
@@ -172,14 +172,9 @@ class PartitionFold:
         state = PageState(STATE_VERSION, self._clock.watermark_ms, [], list(map(Raw, self._teams.states_of(page))))
         settled = self._settled.get(page)
         # All is packed anew once what came later is as long as the frame of all: a talk is packed about three times, however many there are.
-        if settled is None or settled.later_bytes >= settled.whole_bytes:
-            whole = settled_frame(self._talks.settle(page, True))
-            settled = self._settled[page] = Settled(seal(version, state, whole), 0, len(whole))
-        else:
-            later = settled_frame(self._talks.settle(page, False))
-            settled.record = seal(version, state, later, settled.frames)
-            settled.later_bytes += len(later)
-        return settled.record
+        before = None if settled is None or settled.is_long else settled
+        self._settled[page] = seal_page(version, state, self._talks.settle(page, before is None), before)
+        return self._settled[page].record
 
     def _set_boundary(self, offset: int) -> None:
         """Here the next epoch begins. What is durable is the newest boundary of which no page waits for its turn."""

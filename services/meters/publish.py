@@ -5,7 +5,6 @@ The structs repeat the published models of `events.facts` for speed; a test hold
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Final
@@ -42,16 +41,6 @@ def in_order(facts: list[OutFact]) -> list[OutFact]:
     for fact in facts:
         by_topic[fact.topic].append(fact)
     return [fact for found in by_topic.values() for fact in sorted(found, key=_KEY)]
-
-
-def with_alerts(facts: list[OutFact], alerts: list[OutFact]) -> list[OutFact]:
-    """`in_order` of facts in order and further sessions: sessions come first, and where they end is found without looking at each."""
-    end = bisect_left(facts, True, key=_is_no_session)
-    return [*sorted(facts[:end] + alerts, key=_KEY), *facts[end:]]
-
-
-def _is_no_session(fact: OutFact) -> bool:
-    return fact.topic != topics.SESSIONS
 
 
 def _fact(record: Record, revision: int, status: str) -> OutFact:

@@ -11,9 +11,10 @@ Limit: records are sealed and opened by one thread, the event loop's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -70,6 +71,8 @@ class PageState(msgspec.Struct, array_like=True, gc=False):
     """Each a `talk.Talk`. Empty from format 4; before, one that is in a frame as well is newer here."""
     workspaces: list[msgspec.Raw]
     """Each a `WorkspaceState`, which one of the twins reads."""
+    frames: list[int] = []
+    """Bytes of each frame of talks that follows, newest first; from format 4."""
 
 
 class PositionState(msgspec.Struct, array_like=True, gc=False):
@@ -91,14 +94,17 @@ class Settled:
     """The talks of a page that its next record copies: their frames lie at the end of the newest record, which is in memory anyway, in Faust's table."""
 
     record: bytes
-    later_bytes: int
-    """Of the frames of those that changed later."""
-    whole_bytes: int
-    """Of the last frame, that of all."""
+    sizes: list[int]
+    """Bytes of each frame, newest first: the last one is of all, those before it of what changed later."""
 
     @property
     def frames(self) -> memoryview:
-        return memoryview(self.record)[len(self.record) - self.later_bytes - self.whole_bytes :]
+        return memoryview(self.record)[len(self.record) - sum(self.sizes) :]
+
+    @property
+    def is_long(self) -> bool:
+        """What came later is as long as the frame of all."""
+        return sum(self.sizes[:-1]) >= sum(self.sizes[-1:])
 
 
 class Page(NamedTuple):
@@ -117,6 +123,7 @@ class Format(msgspec.Struct, array_like=True, gc=False):
 
 
 _pack = zstandard.ZstdCompressor(level=1).compress
+_unpack = zstandard.ZstdDecompressor().decompress
 _unpacker = zstandard.ZstdDecompressor().decompressobj
 _encode = msgspec.msgpack.Encoder().encode
 _decode_login = msgspec.msgpack.Decoder(LoginState).decode
@@ -130,6 +137,17 @@ _decode_talks = msgspec.msgpack.Decoder(list[bytes]).decode
 S = TypeVar("S", PageState, PositionState)
 
 
+def seal_page(version: int, state: PageState, newest: list[bytes], before: Settled | None) -> Settled:
+    """A page's record: the newest of its talks in a frame, and the frames of the record before as they are; without, `newest` are all."""
+    # Where only seats changed, there is nothing to add.
+    frames: list[bytes | memoryview] = [_pack(_encode(newest))] if newest else []
+    state.frames = [len(frame) for frame in frames]
+    if before:
+        frames.append(before.frames)
+        state.frames += before.sizes
+    return Settled(seal(version, state, *frames), state.frames)
+
+
 def seal(version: int, state: PageState | PositionState, *frames: bytes | memoryview) -> bytes:
     """A record's bytes; `frames`: of a page's settled talks."""
     # Frames may be long, so they are copied once, and not put together first.
@@ -140,11 +158,6 @@ def seal(version: int, state: PageState | PositionState, *frames: bytes | memory
     return b"".join((version.to_bytes(8, "big"), checksum.to_bytes(4, "big"), *parts))
 
 
-def settled_frame(talks: list[bytes]) -> bytes:
-    """A frame for the records of a page: none where there are no talks."""
-    return _pack(_encode(talks)) if talks else b""
-
-
 def version_of(record: bytes) -> int:
     """The version in a record's head."""
     return int.from_bytes(record[:8], "big")
@@ -153,13 +166,16 @@ def version_of(record: bytes) -> int:
 def open_page(page: int, record: bytes) -> Page:
     """What a page's record says. Raises `StateCorrupt`, `StateNewer`."""
     state, frames = _open(f"page {page}", record, _decode_page)
+    # Format 3 has one frame or none, and says nothing of it.
+    sizes = state.frames or ([len(frames)] if frames else [])
+    ends = list(accumulate(sizes, initial=0))
     try:
-        found = list(unpacked_frames(frames))
-        talks = [talk for frame, _ in found for talk in _decode_talks(frame)]
+        talks = [talk for begin, end in pairwise(ends) for talk in _decode_talks(_unpack(frames[begin:end]))]
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise StateCorrupt(f"The settled talks of page {page} cannot be read: {error}.") from None
-    whole_bytes = found[-1][1] if found else 0
-    return Page(state, talks, Settled(record, len(frames) - whole_bytes, whole_bytes))
+    if ends[-1] != len(frames):
+        raise StateCorrupt(f"The settled talks of page {page} cannot be read: there are {len(frames)} bytes of them instead of {ends[-1]}.")
+    return Page(state, talks, Settled(record, sizes))
 
 
 def open_position(record: bytes) -> PositionState:
@@ -188,20 +204,10 @@ def _open(name: str, record: bytes, decode: Callable[[bytes], S]) -> tuple[S, by
 def unpacked(record: bytes) -> tuple[bytes, bytes]:
     """A record's first msgpack, whether it is packed or not, and the frames that follow. Raises `ZstdError`."""
     body = record[HEADER_BYTES:]
-    return _first_frame(body) if body.startswith(_PACKED) else (body, b"")
-
-
-def unpacked_frames(frames: bytes) -> Iterator[tuple[bytes, int]]:
-    """What each holds, and the bytes that it takes packed. Raises `ZstdError`."""
-    while frames:
-        size_bytes = len(frames)
-        first, frames = _first_frame(frames)
-        yield first, size_bytes - len(frames)
-
-
-def _first_frame(frames: bytes) -> tuple[bytes, bytes]:
+    if not body.startswith(_PACKED):
+        return body, b""
     unpacker = _unpacker()
-    first = unpacker.decompress(frames)
+    first = unpacker.decompress(body)
     if not unpacker.eof:
         raise zstandard.ZstdError("it is cut short")
     return first, unpacker.unused_data

@@ -60,6 +60,17 @@ def test_what_did_not_change_is_copied(pipeline: Pipeline) -> None:
     assert bytes(twice.settled.frames).endswith(bytes(once.settled.frames))
 
 
+def test_a_page_of_which_only_the_seats_changed_gets_no_further_frame(pipeline: Pipeline) -> None:
+    whole = open_page(0, record(pipeline)).settled.sizes
+    login = made.cloud_event("agent.logged_in", made.BASE_MS, "s", {"workspace_id": "acme", "agent_id": "ann", "app_ids": ["shop"]})
+    pipeline.send([made.line(login | {"id": "login"})])
+    pipeline.save()
+
+    page = open_page(0, record(pipeline))
+    assert len(page.state.workspaces) == 1
+    assert page.settled.sizes == whole
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_all_is_packed_anew_once_what_came_later_is_as_long(pipeline: Pipeline, restarts: bool) -> None:
     written = []
@@ -68,7 +79,7 @@ def test_all_is_packed_anew_once_what_came_later_is_as_long(pipeline: Pipeline, 
         if restarts:
             pipeline.restart()
         settled = open_page(0, record(pipeline)).settled
-        written.append((settled.later_bytes, settled.whole_bytes))
+        written.append((sum(settled.sizes[:-1]), settled.sizes[-1]))
     assert [later for later, _ in written].count(0) > 2
     for (was_later, was_whole), (later, _) in pairwise(written):
         assert (later == 0) == (was_later >= was_whole)

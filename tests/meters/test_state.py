@@ -20,11 +20,12 @@ from services.meters.state import (
     open_page,
     open_position,
     seal,
-    settled_frame,
+    seal_page,
 )
 from services.meters.watermark import Clock
 
-PAGE = seal(7, PageState(STATE_VERSION, 5, [], []), settled_frame([b"talk"]) + settled_frame([b"older", b"oldest"]))
+OLDER = seal_page(6, PageState(STATE_VERSION, 4, [], []), [b"older", b"oldest"], None)
+PAGE = seal_page(7, PageState(STATE_VERSION, 5, [], []), [b"talk"], OLDER).record
 POSITION = seal(7, PositionState(STATE_VERSION, 8, Clock({}), 0, 0, {3: 7}))
 
 
@@ -37,7 +38,8 @@ def with_body(*fields: object, packed: bool = True, frame: bytes = b"") -> bytes
 def test_a_whole_record_is_read() -> None:
     state, settled_talks, settled = open_page(3, PAGE)
     assert settled_talks == [b"talk", b"older", b"oldest"]
-    assert (settled.later_bytes, settled.whole_bytes) == (len(settled_frame([b"talk"])), len(settled_frame([b"older", b"oldest"])))
+    assert settled.sizes[1:] == OLDER.sizes
+    assert bytes(settled.frames).endswith(OLDER.frames)
     assert seal(7, state, settled.frames) == PAGE
     assert open_position(POSITION).versions == {3: 7}
 
@@ -64,9 +66,9 @@ def test_a_record_of_the_second_format_has_no_settled_talks() -> None:
 
 
 def test_a_record_of_the_third_format_has_what_changed_before_what_is_settled() -> None:
-    record = with_body(3, 5, [b"talk"], [], frame=settled_frame([b"older", b"oldest"]))
+    record = with_body(3, 5, [b"talk"], [], frame=bytes(OLDER.frames))
     state, settled_talks, settled = open_page(3, record)
-    assert (state.talks, settled_talks, settled.later_bytes) == ([b"talk"], [b"older", b"oldest"], 0)
+    assert (state.talks, settled_talks, settled.sizes) == ([b"talk"], [b"older", b"oldest"], OLDER.sizes)
 
 
 def test_a_record_whose_packing_is_broken_cannot_be_used() -> None:

@@ -158,7 +158,7 @@ impl Talks {
 
     /// The talks of a page as of the last `flush`, or those of them that changed since the last call: whoever asks keeps them.
     fn settle<'py>(&mut self, py: Python<'py>, page: u32, whole: bool) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.inner.settle(page, whole).map(|bytes| PyBytes::new(py, bytes)).collect::<Vec<_>>())
+        PyList::new(py, self.inner.settle(page, whole).into_iter().map(|bytes| PyBytes::new(py, bytes)))
     }
 
     /// Pages whose records must be written, but those that are `ahead`.

@@ -75,23 +75,23 @@ impl<'py> Facts<'py> {
         let is_alike = |head: &Head| head.topic == topic && head.is_void == is_void && head.workspace_id.to_str().is_ok_and(|text| text == workspace_id);
         let head = match self.head.take().filter(is_alike) {
             Some(head) => {
-                self.json.text.truncate(head.end);
-                self.json.text[head.id.clone()].copy_from_slice(&hex);
+                self.json.0.truncate(head.end);
+                self.json.0[head.id.clone()].copy_from_slice(&hex);
                 head
             }
             None => {
-                self.json.text.clear();
+                self.json.0.clear();
                 let out = &mut self.json;
                 let id = out.begin(name, &hex);
                 out.number("revision", self.revision);
                 out.text("status", if is_void { "void" } else { "closed" });
                 out.text("workspace_id", workspace_id);
-                Head { topic, is_void, workspace_id: PyString::new(py, workspace_id), id, end: out.text.len() }
+                Head { topic, is_void, workspace_id: PyString::new(py, workspace_id), id, end: out.0.len() }
             }
         };
         tell(&mut self.json);
         self.json.end();
-        let fields = (&self.topics[topic as usize], PyBytes::new(py, &hex), &head.workspace_id, PyBytes::new(py, &self.json.text));
+        let fields = (&self.topics[topic as usize], PyBytes::new(py, &hex), &head.workspace_id, PyBytes::new(py, &self.json.0));
         let fact = self.out_fact.call1(fields).expect("a fact is made of its four fields");
         self.list.push((topic, id, fact));
         self.head = Some(head);
@@ -200,27 +200,25 @@ fn fact_id(texts: &[&str], numbers: &[i64]) -> Id {
 
 /// A compact JSON object, field by field.
 #[derive(Default)]
-struct Json {
-    text: Vec<u8>,
-}
+struct Json(Vec<u8>);
 
 impl Json {
     /// Where its id stands.
     fn begin(&mut self, name: &str, id: &[u8; 32]) -> Range<usize> {
-        self.text.extend_from_slice(b"{\"");
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(b"\":\"");
-        let at = self.text.len();
-        self.text.extend_from_slice(id);
-        self.text.push(b'"');
+        self.0.extend_from_slice(b"{\"");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":\"");
+        let at = self.0.len();
+        self.0.extend_from_slice(id);
+        self.0.push(b'"');
         at..at + id.len()
     }
 
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
-        self.text.extend_from_slice(b",\"");
-        self.text.extend_from_slice(name.as_bytes());
-        self.text.extend_from_slice(b"\":");
-        &mut self.text
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+        &mut self.0
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -258,7 +256,7 @@ impl Json {
     }
 
     fn end(&mut self) {
-        self.text.push(b'}');
+        self.0.push(b'}');
     }
 }
 

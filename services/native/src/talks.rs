@@ -140,13 +140,14 @@ impl Talks {
 
     /// The talks of a page as of the last `flush`, or those of them that changed since the last call: whoever asks keeps them.
     /// One that only fell due did not change: `load` makes up for it.
-    pub fn settle(&mut self, page: u32, whole: bool) -> impl Iterator<Item = &[u8]> {
-        let unsettled = self.pages.get_mut(&page).map(|page| std::mem::take(&mut page.unsettled)).unwrap_or_default();
-        for &slot in &unsettled {
+    pub fn settle(&mut self, page: u32, whole: bool) -> Vec<&[u8]> {
+        let Some(page) = self.pages.get_mut(&page) else { return Vec::new() };
+        let changed = std::mem::take(&mut page.unsettled);
+        for &slot in &changed {
             self.slots[slot as usize].settled = true;
         }
-        let slots = if whole { self.pages.get(&page).map(|page| page.slots.clone()).unwrap_or_default() } else { unsettled };
-        slots.into_iter().filter_map(|slot| self.slots[slot as usize].cold.as_deref())
+        let slots = if whole { &page.slots } else { &changed };
+        slots.iter().filter_map(|&slot| self.slots[slot as usize].cold.as_deref()).collect()
     }
 
     /// Pages whose records must be written, but those that are ahead: their records stay.
