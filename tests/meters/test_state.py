@@ -73,9 +73,10 @@ def test_a_record_of_the_third_format_has_what_changed_before_what_is_settled() 
 
 def test_a_record_whose_packing_is_broken_cannot_be_used() -> None:
     first = seal(7, PageState(STATE_VERSION, 5, [], []))[12:]
-    for cut, what in ((first[:-1], "state of page 3 cannot be unpacked"), (PAGE[12:-1], "settled talks of page 3 cannot be read")):
+    settled = "settled talks of page 3 cannot be read"
+    for spoiled, what in ((first[:-1], "state of page 3 cannot be unpacked"), (PAGE[12:-1], settled), (PAGE[12:] + b"x", settled)):
         with pytest.raises(StateCorrupt, match=what):
-            open_page(3, PAGE[:8] + crc32(cut).to_bytes(4, "big") + cut)
+            open_page(3, PAGE[:8] + crc32(spoiled).to_bytes(4, "big") + spoiled)
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "as it is"])
