@@ -6,6 +6,7 @@ Packed, a live conversation of ten messages takes 122 bytes of record instead of
 A page's talks are in frames that follow, newest first (from format 4): those that changed since its record before, and all of the record before, copied as
 it is. When all of a page was packed anew each time, half of what an event cost with a million live conversations was the writing of pages, nearly all of it
 for talks that nobody had touched. Format 3 had two: all that changed since the older one, packed anew each time.
+Talks that were let go (T4) since all was packed are in them too: who restores lets go of them again.
 Limit: records are sealed and opened by one thread, the event loop's.
 """
 

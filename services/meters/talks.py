@@ -44,6 +44,8 @@ _Before = dict[str, tuple[Talk, Records]]
 """By key: a talk that this message changes, and what was published of it before."""
 
 _FIRST_ALERT = int(FIRST_ALERT)
+_GONE_PART = 2
+"""A page's record holds those that were let go too, until they are half as many as there are."""
 _REPEATED = frozenset({int(Kind.MESSAGE_BY_USER), int(Kind.VOICE_PROGRESS)})
 """Kinds that come again and again inside a session."""
 
@@ -64,6 +66,8 @@ class Talks:
         self._last_hours: dict[int, list[tuple[int, str]]] = {}
         """Hour → (page, key) of what may be let go then, not sooner."""
         self._changed_pages: set[int] = set()
+        self._gone: dict[int, int] = {}
+        """Page → how many were let go since all of it was asked for."""
         self.count = 0
 
     def apply(self, rows: Rows, unseen: bytes, from_ms: int, to_ms: int, ahead: Collection[int], revision: int) -> list[OutFact]:
@@ -134,14 +138,16 @@ class Talks:
         return self._compare(before, to_ms)
 
     def sweep(self, least_log_ms: int) -> Collection[int]:
-        """T4: drop what no event can reach any more and from which nothing is due; the pages that hold less now."""
+        """T4: drop what no event can reach any more and from which nothing is due; the pages of which so many were let go that all is to be asked for."""
         thinned: set[int] = set()
         for hour in [hour for hour in self._last_hours if hour * HOUR_MS <= least_log_ms]:
             for page, key in self._last_hours.pop(hour):
                 if self._let_go(page, key, least_log_ms):
                     thinned.add(page)
-        self._changed_pages |= thinned
-        return thinned
+                    self._gone[page] = self._gone.get(page, 0) + 1
+        thin = {page for page in thinned if self._gone[page] * _GONE_PART >= len(self._cold.get(page, {}))}
+        self._changed_pages |= thin
+        return thin
 
     def flush(self) -> None:
         """Bring the bytes up to date. What was not touched since the last call is kept as bytes alone."""
@@ -161,6 +167,8 @@ class Talks:
         """
         cold = self._cold.get(page, {})
         changed = self._unsettled.pop(page, {})
+        if whole:
+            self._gone.pop(page, None)
         return [cold[key] for key in (cold if whole else changed)]
 
     def load(self, page: int, unsettled: list[bytes], settled: list[bytes], published_ms: int) -> None:

@@ -137,6 +137,41 @@ def together(
 
 
 @app.command()
+def workers(
+    events: Events = 1_000_000, seed: Seed = 1, at_once: AtOnce = 5_000, most: Annotated[int, typer.Option(min=2, help="Processors at once.")] = 4,
+    runs: Runs = 3, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """How the cost of an event grows with 1, 2, 4 processors: end to end, in turn on one log."""
+    from tests.bench.pipeline import run_together, warm_up
+    from tests.bench.stand import stand
+
+    load = Workload(events, seed, at_once)
+    wanted = expected(load)
+    found: dict[int, list[dict[str, Any]]] = {1 << power: [] for power in range(most.bit_length())}
+    with _place(home) as place, stand(place, port_base) as parts:
+        with Display("log", events) as display:
+            parts.fill(load, _shown(display))
+        warm_up(parts, events)
+        for number in range(runs):
+            for size, of_size in found.items():
+                figures, facts = run_together(parts, events, f"workers{size}x{number}", size)
+                of_size.append(figures | _equal(facts, wanted))
+                print(json.dumps({"processors": size, **of_size[-1]}), file=sys.stderr)
+    tell("growth of workers", {"on Kafka": growth_of_workers(found)}, keep)
+
+
+def growth_of_workers(found: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Medians of each number of processors; `ratio` is the median of the rounds, each against the one processor of its own round."""
+    firsts = [run["cpu_us_per_event"] for run in found[1]]
+    rows = []
+    for size, of_size in found.items():
+        ratios = [run["cpu_us_per_event"] / first for run, first in zip(of_size, firsts, strict=True)]
+        middle = {key: statistics.median(run[key] for run in of_size) for key in ("events_per_s", "cpu_us_per_event")}
+        rows.append({"grows": "workers", "size": size, "facts": of_size[0]["facts"], **middle, "ratio": round(statistics.median(ratios), 2)})
+    return rows
+
+
+@app.command()
 def peers(
     events: Events = 300_000, seed: Seed = 1, at_once: AtOnce = 5_000, runs: Runs = 3,
     faust_events: Annotated[int, typer.Option(min=1, help="Faust used the ordinary way reads so many of them: it is slow.")] = 30_000,
@@ -219,7 +254,7 @@ _KNOBS: Final[tuple[tuple[str, str, str, object], ...]] = (
 @app.command()
 def growth(
     events: Events = 200_000, seed: Seed = 1, at_once: AtOnce = 5_000,
-    largest: Annotated[int, typer.Option(min=100_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 1_000_000,
+    largest: Annotated[int, typer.Option(min=1_000_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 10_000_000,
     only: Annotated[str | None, typer.Option(help="What grows: events, live conversations, workspaces, agents of one workspace.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How often each size runs, in turn with the smallest.")] = 3, keep: Keep = False,
 ) -> None:  # fmt: skip
@@ -247,7 +282,7 @@ def query(
 
 @app.command(name="all")
 def every(events: Events = 300_000, runs: Runs = 3, port_base: PortBase = PORT_BASE, profile: Profile = False) -> None:
-    """Every stage but `growth` and `knobs`, and the report."""
+    """Every stage but `growth`, `workers` and `knobs`, and the report."""
     ingest(events=events, profile=profile, keep=True)
     fold(events=events, profile=profile, keep=True)
     state(keep=True)

@@ -55,7 +55,7 @@ def _middle(found: list[dict[str, Any]]) -> dict[str, Any]:
 def sizes_of(largest: int, only: str | None = None) -> dict[str, list[int]]:
     """By what grows, or that one alone. Raises KeyError for a kind that there is not."""
     kinds = {
-        "events": [size for size in (100_000, 1_000_000, 10_000_000, 100_000_000) if size <= largest],
+        "events": [size for size in (1_000_000, 10_000_000, 100_000_000) if size <= largest],
         "live conversations": [size for size in (10_000, 100_000, 1_000_000, 5_000_000) if size * 3 <= largest],
         "workspaces": [1, 100, 10_000],
         _TEAMS: [200, 2_000, 20_000],
@@ -74,6 +74,8 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
             processor.apply(ingest.poll(raws, aside), aside)
         for raws in polls(raws_of(replace(load, events=_POLL)), _POLL):
             processor.apply(ingest.poll(raws, aside), aside)
+        # The first epoch writes them, the second lays to rest those that nothing came of: that too is a cost of theirs, half a second for five million.
+        processor.end_epoch(aside)
         processor.end_epoch(aside)
     done = since = log_ms = 0
     before = processor.ending.published

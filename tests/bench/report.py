@@ -115,6 +115,7 @@ _WANTED: Final[tuple[tuple[str, str, str, Callable[[Figures], str]], ...]] = (
         (f"cost of an event as {what} grow", "≤ 1.15×", "", _grown(what))
         for what in ("events", "live conversations", "workspaces", "agents of one workspace", "agents of one workspace, small messages")
     ),
+    ("the same with 1 and 2 workers, end to end (4: reported only)", "≤ 1.15×", "", lambda f: _of_workers(f["growth of workers"]["on Kafka"])),
     ("append → ClickHouse at 10,000 events/s", "p99 ≤ 1.5 s", "≤ 700 ms", lambda f: f"p99 {_at(f['latency']['rates'], 'events_per_s', 10_000)['p99_ms']} ms"),
     ("trend of six months of one workspace among 100 million sessions, p99", "≤ 100 ms", "≤ 40 ms", lambda f: f"{f['query']['trends_together_p99_ms']} ms"),
     ("the same by app", "≤ 100 ms", "≤ 40 ms", lambda f: f"{f['query']['trends_p99_ms']} ms"),
@@ -126,6 +127,10 @@ _WANTED: Final[tuple[tuple[str, str, str, Callable[[Figures], str]], ...]] = (
     ("`quarterhour meter` on a file", "≥ 150,000 events/s", "≥ 300,000", lambda f: f"{f['meter']['events_per_s']:,}"),
     ("cold start of the whole local stack", "≤ 20 s", "≤ 10 s", lambda f: f"{f['start']['cold_s']} s"),
 )
+
+
+def _of_workers(rows: list[Figures]) -> str:
+    return ", ".join(f"{row['ratio']}× with {row['size']}" for row in rows[1:])
 
 
 def _ours(stages: Figures) -> Figures:

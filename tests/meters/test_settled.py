@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from services.meters.state import open_page
 from services.meters.talk import decode_head
+from services.meters.twins import COMPILED, PYTHON, Twins
+from services.native import load
 from tests.meters.driver import DAY_MS, Pipeline, folded
 from tests.parts.examples import examples
 from tests.reference import strategies as made
 from tests.reference.model import reference_of_events
 
 TALKS = 20
+NEEDS_COMPILED = pytest.mark.skipif(load() is None, reason="the compiled twin is not built: `make native`")
 
 
 def said(number: int, day: int = 0, message_id: str = "m") -> bytes:
@@ -41,6 +44,10 @@ def change(pipeline: Pipeline, number: int, message_id: str = "n") -> None:
 
 def record(pipeline: Pipeline) -> bytes:
     return pipeline.state[0][1][0]
+
+
+def open_talks(pipeline: Pipeline) -> object:
+    return pipeline.folds[0].status()["open"]
 
 
 def names(talks: list[bytes]) -> list[str]:
@@ -86,15 +93,33 @@ def test_all_is_packed_anew_once_what_came_later_is_as_long(pipeline: Pipeline, 
         assert later == 0 or later > was_later
 
 
-def test_a_talk_that_was_let_go_does_not_come_back(pipeline: Pipeline) -> None:
-    pipeline.send([said(number, day=2) for number in range(TALKS, 3 * TALKS)])
+@pytest.mark.parametrize("twins", [PYTHON, pytest.param(COMPILED, marks=NEEDS_COMPILED)])
+def test_talks_that_were_let_go_do_not_come_back(twins: Twins) -> None:
+    """A record is made anew once they are half as many as the others; until then it holds them, and is not written for their sake."""
+    pipeline = Pipeline(pages=1, lateness_ms=DAY_MS, twins=twins)
+    pipeline.send([said(number, day=0) for number in range(TALKS)])
+    pipeline.send([said(number, day=2) for number in range(TALKS, 4 * TALKS)])
     pipeline.save()
+    whole = record(pipeline)
+    let_go, others = list(map(str, range(TALKS))), list(map(str, range(TALKS, 4 * TALKS)))
+
+    # The first message sweeps, the second one finds c0 gone: it begins anew.
+    pipeline.send([said(TALKS, day=4)])
+    assert open_talks(pipeline) == 3 * TALKS
+    pipeline.save()
+    assert names(open_page(0, record(pipeline)).settled_talks) == [others[0], *let_go, *others]
+    pipeline.restart()
+    assert open_talks(pipeline) == 3 * TALKS
+    assert pipeline.folds[0].take_dirty() == []
     pipeline.send([said(0, day=4)])
     pipeline.save()
     pipeline.restart()
+    assert open_talks(pipeline) == 3 * TALKS + 1
+    assert bytes(open_page(0, record(pipeline)).settled.frames).endswith(bytes(open_page(0, whole).settled.frames))
 
-    assert pipeline.folds[0].status()["open"] == 2 * TALKS + 1
-    assert sorted(names(open_page(0, record(pipeline)).settled_talks), key=int) == ["0", *map(str, range(TALKS, 3 * TALKS))]
+    pipeline.send([said(TALKS, day=8)])
+    pipeline.save()
+    assert sorted(names(open_page(0, record(pipeline)).settled_talks), key=int) == ["20"]
 
 
 @settings(max_examples=examples(100), deadline=None)

@@ -140,9 +140,9 @@ impl Talks {
         facts.in_order()
     }
 
-    /// T4: drop what no event can change any more; the pages that hold less now.
+    /// T4: drop what no event can change any more; the pages of which so many were let go that all is to be asked for.
     fn sweep(&mut self, least_log_ms: i64) -> PyResult<Vec<u32>> {
-        Ok(self.inner.sweep(least_log_ms)?.into_iter().collect())
+        Ok(self.inner.sweep(least_log_ms)?)
     }
 
     /// Bring the bytes up to date.

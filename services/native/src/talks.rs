@@ -15,6 +15,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 
+/// A page's record holds those that were let go too, until they are half as many as there are.
+const GONE_PART: usize = 2;
+
 /// An event as a row of `batches.Rows`.
 pub struct Row<'a> {
     pub page: u32,
@@ -41,6 +44,8 @@ struct Slot {
 struct Page {
     slots: Vec<u32>,
     unsettled: Vec<u32>,
+    /// How many were let go since all of it was asked for.
+    gone: usize,
 }
 
 /// The talks that one message changes, and what was published of each before.
@@ -93,8 +98,8 @@ impl Talks {
         Ok(())
     }
 
-    /// T4: drop what no event can reach any more and from which nothing is due; the pages that hold less now.
-    pub fn sweep(&mut self, least_log_ms: i64) -> Read<HashSet<u32>> {
+    /// T4: drop what no event can reach any more and from which nothing is due; the pages of which so many were let go that all is to be asked for.
+    pub fn sweep(&mut self, least_log_ms: i64) -> Read<Vec<u32>> {
         let hours: Vec<i64> = self.last_hours.keys().copied().filter(|hour| hour * HOUR_MS <= least_log_ms).collect();
         let mut thinned = HashSet::new();
         for hour in hours {
@@ -102,16 +107,19 @@ impl Talks {
                 self.let_go(slot, least_log_ms, &mut thinned)?;
             }
         }
-        for number in &thinned {
-            if let Some(page) = self.pages.get_mut(number) {
-                for slots in [&mut page.slots, &mut page.unsettled] {
-                    slots.retain(|&slot| self.slots[slot as usize].cold.is_some());
-                    slots.shrink_to_fit();
-                }
+        let mut thin = Vec::new();
+        for number in thinned {
+            let page = self.pages.entry(number).or_default();
+            for slots in [&mut page.slots, &mut page.unsettled] {
+                slots.retain(|&slot| self.slots[slot as usize].cold.is_some());
+                slots.shrink_to_fit();
+            }
+            if page.gone * GONE_PART >= page.slots.len() {
+                thin.push(number);
             }
         }
-        self.changed_pages.extend(&thinned);
-        Ok(thinned)
+        self.changed_pages.extend(&thin);
+        Ok(thin)
     }
 
     /// Bring the bytes up to date. What was not touched since the last call is kept as bytes alone: how many talks are packed by that.
@@ -143,6 +151,9 @@ impl Talks {
     pub fn settle(&mut self, page: u32, whole: bool) -> Vec<&[u8]> {
         let Some(page) = self.pages.get_mut(&page) else { return Vec::new() };
         let changed = std::mem::take(&mut page.unsettled);
+        if whole {
+            page.gone = 0;
+        }
         for &slot in &changed {
             self.slots[slot as usize].settled = true;
         }
@@ -364,6 +375,7 @@ impl Talks {
             entry.remove();
         }
         thinned.insert(slot.page);
+        self.pages.entry(slot.page).or_default().gone += 1;
         self.slots[number as usize] = Slot::default();
         self.free.push(number);
         self.count -= 1;
