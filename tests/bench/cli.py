@@ -256,7 +256,7 @@ def growth(
     events: Events = 200_000, seed: Seed = 1, at_once: AtOnce = 5_000,
     largest: Annotated[int, typer.Option(min=1_000_000, help="Most events of one case: 100000000 is a campaign of hours.")] = 10_000_000,
     only: Annotated[str | None, typer.Option(help="What grows: events, live conversations, workspaces, agents of one workspace.")] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="How often each size runs, in turn with the smallest.")] = 3, keep: Keep = False,
+    pairs: Annotated[int, typer.Option(min=1, help="How often each size runs, each time between two runs of the smallest.")] = 3, keep: Keep = False,
 ) -> None:  # fmt: skip
     """How the cost of an event grows with what there is."""
     from tests.bench.growth import run_growth, sizes_of

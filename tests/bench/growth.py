@@ -1,8 +1,8 @@
 """How the cost of an event grows: with the length of the log, with live conversations, with workspaces, with agents of one workspace. In memory.
 
-`per_event` is ingest, fold, state records and closing together, in processor time; `ratio` is against the smallest of the same kind. Each size runs in turn
-with the smallest, as often as `pairs` says, and the ratio is the median of the pairs: one machine is a third slower in one minute than in the next. State is
-written as a processor writes it at 50,000 events a second: in epochs of 5 s, and where there is much of it, pages take turns.
+`per_event` is ingest, fold, state records and closing together, in processor time; `ratio` is against the smallest of the same kind. Each run of a size lies
+between two of the smallest and is compared with both, as often as `pairs` says, and the ratio is the median: one machine is a third slower in one minute than
+in the next. State is written as a processor writes it at 50,000 events a second: in epochs of 5 s, and where there is much of it, pages take turns.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ def run_growth(load: Workload, largest: int, only: str | None = None, pairs: int
         for size in sizes:
             found, ratios = [], []
             for _ in range(pairs):
-                firsts.append(in_child(_case, kind, smallest, load))
+                before = in_child(_case, kind, smallest, load)
                 found.append(in_child(_case, kind, size, load))
-                ratios.append(found[-1]["per_event"] / firsts[-1]["per_event"])
+                firsts += [before, in_child(_case, kind, smallest, load)]
+                ratios.append(found[-1]["per_event"] * 2 / sum(first["per_event"] for first in firsts[-2:]))
                 show(len(firsts) + len(found))
             of_kind.append({"grows": kind, "size": size, **_middle(found), "ratio": round(median(ratios), 2)})
         rows += [{"grows": kind, "size": smallest, **_middle(firsts), "ratio": 1.0}, *of_kind]
