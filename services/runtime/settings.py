@@ -87,7 +87,7 @@ class ProcessorSettings(_Group):
         description="With a higher one ingest and processors meter the raw log anew: `quarterhour rebuild`.",
     )
     pages: Annotated[int, Field(ge=1, le=65_536)] = Field(
-        1_024, description="S: pages of state over all partitions, each a record of at most 64 MiB (some 300,000 live conversations); fixed for good."
+        1_024, description="S: pages of state over all partitions, each a record of at most 64 MiB (some 180,000 live conversations); fixed for good."
     )
     epoch_s: Annotated[float, Field(ge=0.1, le=60)] = Field(5.0, description="Longest age of an epoch: state is written and offsets move once an epoch.")
     epoch_messages_max: Annotated[int, Field(ge=1)] = Field(256, description="Most messages of one partition's epoch.")
