@@ -140,7 +140,8 @@ class Talks:
     def sweep(self, least_log_ms: int) -> Collection[int]:
         """T4: drop what no event can reach any more and from which nothing is due; the pages of which so many were let go that all is to be asked for."""
         thinned: set[int] = set()
-        for hour in [hour for hour in self._last_hours if hour * HOUR_MS <= least_log_ms]:
+        # Hours that are over: of one that is not, most are still to be kept, and would be looked at again and again.
+        for hour in [hour for hour in self._last_hours if (hour + 1) * HOUR_MS <= least_log_ms]:
             for page, key in self._last_hours.pop(hour):
                 if self._let_go(page, key, least_log_ms):
                     thinned.add(page)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from services.events.times import format_ms
 from services.runtime.garbage import collect_rarely
 from services.runtime.settings import ProcessorSettings
-from tests.bench.core import Ingest, Processor, Raw, Show, live_raws, polls, raws_of
+from tests.bench.core import Ingest, Processor, Published, Raw, Show, live_raws, polls, raws_of
 from tests.bench.measure import Watch, in_child, peak_rss_mib
 from tests.bench.workload import HOUR_MS, START_MS, Workload
 
@@ -67,7 +67,7 @@ def sizes_of(largest: int, only: str | None = None) -> dict[str, list[int]]:
 
 def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
     collect_rarely()
-    ingest, processor, watch, aside = Ingest(), Processor(), Watch(), Watch()
+    ingest, processor, watch, aside = Ingest(), Processor(Published()), Watch(), Watch()
     state_bytes = ProcessorSettings().epoch_state_bytes
     if kind == "live conversations":
         # Two hours before: what their sessions cost is theirs, and paid when the log begins. They are kept for 49 h (T4).
@@ -79,7 +79,7 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
         processor.end_epoch(aside)
         processor.end_epoch(aside)
     done = since = log_ms = 0
-    before = processor.ending.published
+    before = processor.published.count
     for raws in polls(_raws(kind, size, load), _POLL_LIVE if kind == _TEAMS_LIVE else _POLL):
         processor.apply(ingest.poll(raws, watch), watch)
         done, since, log_ms = done + len(raws), since + len(raws), raws[-1][1]
@@ -90,7 +90,7 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
     live = processor.open()
     if kind != "live conversations":
         processor.apply(ingest.close(log_ms), watch)
-    facts = processor.ending.published - before
+    facts = processor.published.count - before
     return {
         "events": done,
         "live": live,

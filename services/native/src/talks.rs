@@ -100,7 +100,8 @@ impl Talks {
 
     /// T4: drop what no event can reach any more and from which nothing is due; the pages of which so many were let go that all is to be asked for.
     pub fn sweep(&mut self, least_log_ms: i64) -> Read<Vec<u32>> {
-        let hours: Vec<i64> = self.last_hours.keys().copied().filter(|hour| hour * HOUR_MS <= least_log_ms).collect();
+        // Hours that are over: of one that is not, most are still to be kept, and would be looked at again and again.
+        let hours: Vec<i64> = self.last_hours.keys().copied().filter(|hour| (hour + 1) * HOUR_MS <= least_log_ms).collect();
         let mut thinned = HashSet::new();
         for hour in hours {
             for slot in self.last_hours.remove(&hour).unwrap_or_default() {
