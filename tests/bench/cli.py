@@ -157,17 +157,42 @@ def workers(
                 figures, facts = run_together(parts, events, f"workers{size}x{number}", size)
                 of_size.append(figures | _equal(facts, wanted))
                 print(json.dumps({"processors": size, **of_size[-1]}), file=sys.stderr)
-    tell("growth of workers", {"on Kafka": growth_of_workers(found)}, keep)
+    tell("growth of workers", {"on Kafka": _growth("workers", found)}, keep)
 
 
-def growth_of_workers(found: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Medians of each number of processors; `ratio` is the median of the rounds, each against the one processor of its own round."""
-    firsts = [run["cpu_us_per_event"] for run in found[1]]
+@app.command()
+def lengths(
+    events: Events = 1_000_000, times: Annotated[int, typer.Option(min=2, help="So many times as long is the other log.")] = 10, seed: Seed = 1,
+    at_once: AtOnce = 5_000, runs: Runs = 2, home: Home = None, port_base: PortBase = PORT_BASE, keep: Keep = False,
+) -> None:  # fmt: skip
+    """How the cost of an event grows with the length of the log: end to end, a short one and a long one in turn."""
+    from tests.bench.pipeline import run_together, warm_up
+    from tests.bench.stand import stand
+
+    loads = [Workload(size, seed, at_once) for size in (events, events * times)]
+    wanted = {load.events: expected(load) for load in loads}
+    found: dict[int, list[dict[str, Any]]] = {load.events: [] for load in loads}
+    with _place(home) as place, stand(place, port_base) as parts:
+        for number in range(runs):
+            for load in loads:
+                with Display("log", load.events) as display:
+                    parts.fill(load, _shown(display))
+                if not any(found.values()):
+                    warm_up(parts, load.events)
+                figures, facts = run_together(parts, load.events, f"length{load.events}x{number}")
+                found[load.events].append(figures | _equal(facts, wanted[load.events]))
+                print(json.dumps(found[load.events][-1]), file=sys.stderr)
+    tell("growth of events, end to end", {"on Kafka": _growth("events", found)}, keep)
+
+
+def _growth(what: str, found: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Medians of each size; `ratio` is the median of the rounds, each against the first size in its own round."""
+    firsts = [run["cpu_us_per_event"] for run in next(iter(found.values()))]
     rows = []
     for size, of_size in found.items():
         ratios = [run["cpu_us_per_event"] / first for run, first in zip(of_size, firsts, strict=True)]
         middle = {key: statistics.median(run[key] for run in of_size) for key in ("events_per_s", "cpu_us_per_event")}
-        rows.append({"grows": "workers", "size": size, "facts": of_size[0]["facts"], **middle, "ratio": round(statistics.median(ratios), 2)})
+        rows.append({"grows": what, "size": size, "facts": of_size[0]["facts"], **middle, "ratio": round(statistics.median(ratios), 2)})
     return rows
 
 
@@ -282,7 +307,7 @@ def query(
 
 @app.command(name="all")
 def every(events: Events = 300_000, runs: Runs = 3, port_base: PortBase = PORT_BASE, profile: Profile = False) -> None:
-    """Every stage but `growth`, `workers` and `knobs`, and the report."""
+    """Every stage but `growth`, `workers`, `lengths` and `knobs`, and the report."""
     ingest(events=events, profile=profile, keep=True)
     fold(events=events, profile=profile, keep=True)
     state(keep=True)
