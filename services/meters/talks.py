@@ -139,14 +139,11 @@ class Talks:
 
     def sweep(self, least_log_ms: int) -> Collection[int]:
         """T4: drop what no event can reach any more and from which nothing is due; the pages of which so many were let go that all is to be asked for."""
-        thinned: set[int] = set()
         # Hours that are over: of one that is not, most are still to be kept, and would be looked at again and again.
         for hour in [hour for hour in self._last_hours if (hour + 1) * HOUR_MS <= least_log_ms]:
             for page, key in self._last_hours.pop(hour):
-                if self._let_go(page, key, least_log_ms):
-                    thinned.add(page)
-                    self._gone[page] = self._gone.get(page, 0) + 1
-        thin = {page for page in thinned if self._gone[page] * _GONE_PART >= len(self._cold.get(page, {}))}
+                self._let_go(page, key, least_log_ms)
+        thin = {page for page, gone in self._gone.items() if gone * _GONE_PART >= len(self._cold.get(page, {}))}
         self._changed_pages |= thin
         return thin
 
@@ -282,15 +279,15 @@ class Talks:
     def _remember(self, page: int, key: str, evictable_ms: int) -> None:
         self._last_hours.setdefault(evictable_ms // HOUR_MS, []).append((page, key))
 
-    def _let_go(self, page: int, key: str, least_log_ms: int) -> bool:
+    def _let_go(self, page: int, key: str, least_log_ms: int) -> None:
         cold = self._cold.get(page, {})
         head: Talk | TalkHead = self._hot.get(key) or decode_head(cold[key])
         last_ms = evictable_after_ms(head, self._rules)
         if head.due_ms < FOREVER_MS or last_ms >= least_log_ms:
             self._remember(page, key, max(last_ms, least_log_ms))
-            return False
+            return
         self._hot.pop(key, None)
         cold.pop(key, None)
         self._unsettled.get(page, {}).pop(key, None)
+        self._gone[page] = self._gone.get(page, 0) + 1
         self.count -= 1
-        return True

@@ -129,11 +129,8 @@ def together(
             parts.fill(load, _shown(display))
         warm_up(parts, events, processors)
         for number in range(runs):
-            figures, facts = run_together(parts, events, f"together{number}", processors)
-            found.append(figures | _equal(facts, wanted))
-            print(json.dumps(found[-1]), file=sys.stderr)
-    middle = {key: statistics.median(run[key] for run in found) for key in ("events_per_s", "cpu_us_per_event")}
-    tell("together" if processors == 1 else f"together with {processors} processors", middle | {"events": events, "runs": found}, keep)
+            found.append(_told(*run_together(parts, events, f"together{number}", processors), wanted))
+    tell("together" if processors == 1 else f"together with {processors} processors", _middle(found) | {"events": events, "runs": found}, keep)
 
 
 @app.command()
@@ -154,9 +151,7 @@ def workers(
         warm_up(parts, events)
         for number in range(runs):
             for size, of_size in found.items():
-                figures, facts = run_together(parts, events, f"workers{size}x{number}", size)
-                of_size.append(figures | _equal(facts, wanted))
-                print(json.dumps({"processors": size, **of_size[-1]}), file=sys.stderr)
+                of_size.append(_told(*run_together(parts, events, f"workers{size}x{number}", size), wanted))
     tell("growth of workers", {"on Kafka": _growth("workers", found)}, keep)
 
 
@@ -179,9 +174,7 @@ def lengths(
                     parts.fill(load, _shown(display))
                 if not any(found.values()):
                     warm_up(parts, load.events)
-                figures, facts = run_together(parts, load.events, f"length{load.events}x{number}")
-                found[load.events].append(figures | _equal(facts, wanted[load.events]))
-                print(json.dumps(found[load.events][-1]), file=sys.stderr)
+                found[load.events].append(_told(*run_together(parts, load.events, f"length{load.events}x{number}"), wanted[load.events]))
     tell("growth of events, end to end", {"on Kafka": _growth("events", found)}, keep)
 
 
@@ -191,8 +184,7 @@ def _growth(what: str, found: dict[int, list[dict[str, Any]]]) -> list[dict[str,
     rows = []
     for size, of_size in found.items():
         ratios = [run["cpu_us_per_event"] / first for run, first in zip(of_size, firsts, strict=True)]
-        middle = {key: statistics.median(run[key] for run in of_size) for key in ("events_per_s", "cpu_us_per_event")}
-        rows.append({"grows": what, "size": size, "facts": of_size[0]["facts"], **middle, "ratio": round(statistics.median(ratios), 2)})
+        rows.append({"grows": what, "size": size, "facts": of_size[0]["facts"], **_middle(of_size), "ratio": round(statistics.median(ratios), 2)})
     return rows
 
 
@@ -350,6 +342,18 @@ def top(path: Path, events: int, lines: int = 25) -> str:
         where = name if file == "~" else f"{Path(file).parent.name}/{Path(file).name}:{line} {name}"
         out.append(f"{own_s * 1e6 / events:8.3f} {all_s * 1e6 / events:8.3f} {calls / events:7.3f}  {where}")
     return "\n".join(out)
+
+
+def _told(figures: dict[str, Any], facts: dict[str, str], wanted: dict[str, str]) -> dict[str, Any]:
+    """What a run end to end came to, printed as soon as it is over. Raises as `_equal` does."""
+    found = figures | _equal(facts, wanted)
+    print(json.dumps(found), file=sys.stderr)
+    return found
+
+
+def _middle(runs: list[dict[str, Any]]) -> dict[str, float]:
+    """The medians of some runs end to end."""
+    return {key: statistics.median(run[key] for run in runs) for key in ("events_per_s", "cpu_us_per_event")}
 
 
 def _equal(facts: dict[str, str], wanted: dict[str, str]) -> dict[str, int]:

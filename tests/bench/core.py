@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from services.events import topics
 from services.events.batches import encode_batch
-from services.events.outgoing import OutFact
 from services.ingest.batcher import Batcher, Layout, Totals
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, Rules
@@ -34,29 +33,13 @@ LATENESS_MS: Final = 24 * 3_600_000
 
 
 @dataclass(slots=True)
-class Published:
-    """How many facts there were. A log of a hundred million events has more than a processor would ever hold."""
-
-    count: int = 0
-
-    def add(self, facts: Iterable[OutFact]) -> None:
-        for fact in facts:
-            if fact.topic not in (topics.LEDGER, topics.REJECTED):
-                self.put(fact.topic, fact.key, fact.value)
-
-    def put(self, _topic: str, _key: bytes, _value: bytes) -> None:
-        """The next revision of a fact."""
-        self.count += 1
-
-
-@dataclass(slots=True)
-class Ending(Published):
+class Ending:
     """The facts as they stand: of every id the newest content."""
 
     facts: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
 
     def put(self, topic: str, key: bytes, value: bytes) -> None:
-        self.count += 1
+        """The next revision of a fact."""
         if b'"status":"void"' in value:
             self.facts.pop((topic, key), None)
         else:
@@ -114,15 +97,16 @@ class Ingest:
 
 
 class Processor:
-    """The folds of all partitions as a worker drives them."""
+    """The folds of all partitions as a worker drives them. Without an ending facts are only counted: a long log has more than a processor would ever hold."""
 
-    def __init__(self, published: Published) -> None:
+    def __init__(self, ending: Ending | None = None) -> None:
         self._folds = [PartitionFold(Rules(), partition, PAGES, PARTITIONS, 1) for partition in range(PARTITIONS)]
         self._offset = -1
         self._records: dict[tuple[int, int], bytes] = {}
         """The worker's table holds the newest record of every page too."""
         self.written_bytes = 0
-        self.published = published
+        self.published = 0
+        self._ending = ending
 
     def apply(self, messages: list[bytes], watch: Watch) -> None:
         """One message for each partition."""
@@ -130,7 +114,11 @@ class Processor:
         for fold, message in zip(self._folds, messages, strict=True):
             with watch.on():
                 facts = fold.apply(message, self._offset)
-            self.published.add(facts)
+            for fact in facts:
+                if fact.topic not in (topics.LEDGER, topics.REJECTED):
+                    self.published += 1
+                    if self._ending is not None:
+                        self._ending.put(fact.topic, fact.key, fact.value)
 
     def end_epoch(self, watch: Watch, bytes_max: int | None = None) -> None:
         """What is dirty becomes records; of each partition about `bytes_max` of them."""
@@ -199,7 +187,7 @@ def run_fold(load: Workload, poll: int, epoch: int, profile: str | None, show: S
         Profiled.write(closing, profile + ".close")
     found["close_cpu_us_per_event"] = round(closing.cpu_s * 1e6 / done, 2)
     found["all_cpu_us_per_event"] = round((watch.cpu_s + state.cpu_s + closing.cpu_s) * 1e6 / done, 2)
-    return found | {"published": ending.count, "facts": ending.summary()}
+    return found | {"published": processor.published, "facts": ending.summary()}
 
 
 def _state_figures(processor: Processor, state: Watch, events: int) -> dict[str, Any]:
@@ -216,7 +204,7 @@ def _state_figures(processor: Processor, state: Watch, events: int) -> dict[str,
 def run_state(conversations: int, messages: int, show: Show = lambda done: None) -> dict[str, Any]:
     """Stage `state`: what a live conversation of so many user messages costs in memory and in its record."""
     collect_rarely()
-    ingest, processor, aside = Ingest(), Processor(Published()), Watch()
+    ingest, processor, aside = Ingest(), Processor(), Watch()
     warm = live_raws(1_000, messages, "warm")
     for raws in polls(warm, 10_000):
         processor.apply(ingest.poll(raws, aside), aside)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from statistics import median
+from statistics import mean, median
 from typing import Any, Final
 
 from services.events.times import format_ms
 from services.runtime.garbage import collect_rarely
 from services.runtime.settings import ProcessorSettings
-from tests.bench.core import Ingest, Processor, Published, Raw, Show, live_raws, polls, raws_of
+from tests.bench.core import Ingest, Processor, Raw, Show, live_raws, polls, raws_of
 from tests.bench.measure import Watch, in_child, peak_rss_mib
 from tests.bench.workload import HOUR_MS, START_MS, Workload
 
@@ -38,10 +38,10 @@ def run_growth(load: Workload, largest: int, only: str | None = None, pairs: int
         for size in sizes:
             found, ratios = [], []
             for _ in range(pairs):
-                before = in_child(_case, kind, smallest, load)
-                found.append(in_child(_case, kind, size, load))
-                firsts += [before, in_child(_case, kind, smallest, load)]
-                ratios.append(found[-1]["per_event"] * 2 / sum(first["per_event"] for first in firsts[-2:]))
+                before, middle, after = (in_child(_case, kind, each, load) for each in (smallest, size, smallest))
+                found.append(middle)
+                firsts += [before, after]
+                ratios.append(middle["per_event"] / mean((before["per_event"], after["per_event"])))
                 show(len(firsts) + len(found))
             of_kind.append({"grows": kind, "size": size, **_middle(found), "ratio": round(median(ratios), 2)})
         rows += [{"grows": kind, "size": smallest, **_middle(firsts), "ratio": 1.0}, *of_kind]
@@ -67,7 +67,7 @@ def sizes_of(largest: int, only: str | None = None) -> dict[str, list[int]]:
 
 def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
     collect_rarely()
-    ingest, processor, watch, aside = Ingest(), Processor(Published()), Watch(), Watch()
+    ingest, processor, watch, aside = Ingest(), Processor(), Watch(), Watch()
     state_bytes = ProcessorSettings().epoch_state_bytes
     if kind == "live conversations":
         # Two hours before: what their sessions cost is theirs, and paid when the log begins. They are kept for 49 h (T4).
@@ -79,7 +79,7 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
         processor.end_epoch(aside)
         processor.end_epoch(aside)
     done = since = log_ms = 0
-    before = processor.published.count
+    before = processor.published
     for raws in polls(_raws(kind, size, load), _POLL_LIVE if kind == _TEAMS_LIVE else _POLL):
         processor.apply(ingest.poll(raws, watch), watch)
         done, since, log_ms = done + len(raws), since + len(raws), raws[-1][1]
@@ -90,7 +90,7 @@ def _case(kind: str, size: int, load: Workload) -> dict[str, Any]:
     live = processor.open()
     if kind != "live conversations":
         processor.apply(ingest.close(log_ms), watch)
-    facts = processor.published.count - before
+    facts = processor.published - before
     return {
         "events": done,
         "live": live,

@@ -20,7 +20,6 @@ from services.ingest.batcher import Batcher, Layout, RawRecord, Totals
 from services.meters import talks
 from services.meters.fold import PartitionFold
 from services.meters.rules import FOREVER_MS, HOUR_MS, Rules
-from services.meters.twins import PYTHON, Twins
 from tests.meters.driver import folded
 from tests.parts.examples import examples
 from tests.reference import strategies as made
@@ -81,8 +80,8 @@ def arrivals(draw: st.DrawFn, history: Sequence[made.CloudEvent]) -> list[Arriva
 class Weeks:
     """Ingest and one fold over two raw partitions."""
 
-    def __init__(self, twins: Twins | None = None) -> None:
-        self.rules, self.twins = Rules(), twins
+    def __init__(self) -> None:
+        self.rules = Rules()
         self.batcher = Batcher(Layout((SOURCES,), PAGES, 1), self.rules.lateness_ms, generation=1, names=("raw",))
         for source in range(SOURCES):
             self.batcher.begin((0, source), 0, begins=True, totals=Totals())
@@ -95,7 +94,7 @@ class Weeks:
         self.published: list[OutFact] = []
 
     def _new_fold(self) -> PartitionFold:
-        return PartitionFold(self.rules, 0, PAGES, 1, 1, twins=self.twins)
+        return PartitionFold(self.rules, 0, PAGES, 1, 1)
 
     def poll(self, some: Sequence[Arrival]) -> None:
         for arrival in some:
@@ -137,8 +136,9 @@ def test_what_is_let_go_is_never_missed(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from([1, 2, 5]))
     restarts = data.draw(st.sampled_from([0, 1, 7]))
     back = data.draw(st.sampled_from([0, 0, 1, 5]))
-    # Records here hold few talks. Some are written anew as soon as half as many were let go as there are, some hold all of them until none is left.
-    weeks, gone_part = data.draw(st.sampled_from([(Weeks(), 2), (Weeks(PYTHON), 0)]))
+    # Records here hold few talks. As soon as half as many were let go as there are they are made anew; with 0 (Python's twin) they hold all until none is left.
+    gone_part = data.draw(st.sampled_from([2, 0]))
+    weeks = Weeks()
     with mock.patch.object(talks, "_GONE_PART", gone_part):
         for begin in range(0, len(coming), size):
             weeks.poll(coming[begin : begin + size])

@@ -10,15 +10,12 @@ from hypothesis import strategies as st
 
 from services.meters.state import open_page
 from services.meters.talk import decode_head
-from services.meters.twins import COMPILED, PYTHON, Twins
-from services.native import load
 from tests.meters.driver import DAY_MS, Pipeline, folded
 from tests.parts.examples import examples
 from tests.reference import strategies as made
 from tests.reference.model import reference_of_events
 
 TALKS = 20
-NEEDS_COMPILED = pytest.mark.skipif(load() is None, reason="the compiled twin is not built: `make native`")
 
 
 def said(number: int, day: int = 0, message_id: str = "m") -> bytes:
@@ -93,10 +90,9 @@ def test_all_is_packed_anew_once_what_came_later_is_as_long(pipeline: Pipeline, 
         assert later == 0 or later > was_later
 
 
-@pytest.mark.parametrize("twins", [PYTHON, pytest.param(COMPILED, marks=NEEDS_COMPILED)])
-def test_talks_that_were_let_go_do_not_come_back(twins: Twins) -> None:
+def test_talks_that_were_let_go_do_not_come_back() -> None:
     """A record is made anew once they are half as many as the others; until then it holds them, and is not written for their sake."""
-    pipeline = Pipeline(pages=1, lateness_ms=DAY_MS, twins=twins)
+    pipeline = Pipeline(pages=1, lateness_ms=DAY_MS)
     pipeline.send([said(number, day=0) for number in range(TALKS)])
     pipeline.send([said(number, day=2) for number in range(TALKS, 4 * TALKS)])
     pipeline.save()
